@@ -1,0 +1,1 @@
+"""symact: a symbolic-to-Keras compiler."""

@@ -1,0 +1,64 @@
+"""Formula: a validated activation, the output of parsing and the input of everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named number in a formula, with its default; trainable ones become weights of the Layer."""
+
+    name: str
+    default: float
+    trainable: bool = False
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A validated formula.
+
+    Attributes:
+        text: the formula as the user wrote it (``str`` of it, where it was a SymPy expression).
+        expression: the SymPy expression; every symbol is real and is an input or a parameter.
+        name: a Python identifier; names the emitted function, and in CamelCase the Layer.
+        inputs: names of the tensors that the function takes.
+        parameters: the named numbers that it takes as keywords.
+        domain: open interval ``(lo, hi)`` in which the inputs lie; exact SymPy numbers or ±oo.
+        axis: the axis that reductions run over.
+        originals: the user's own symbols by name, where they wrote SymPy; for giving results back.
+    """
+
+    text: str
+    expression: sp.Expr
+    name: str
+    inputs: tuple[str, ...] = ("x",)
+    parameters: tuple[Parameter, ...] = ()
+    domain: tuple[sp.Expr, sp.Expr] = (-sp.oo, sp.oo)
+    axis: int = -1
+    originals: tuple[tuple[str, sp.Symbol], ...] = field(default=(), compare=False)
+
+    def symbol(self, name: str) -> sp.Symbol:
+        """The symbol that stands for input or parameter ``name`` in ``expression``."""
+        return sp.Symbol(name, real=True)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Default value of each parameter, by name."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """Names of the trainable parameters."""
+        return tuple(p.name for p in self.parameters if p.trainable)
+
+    @property
+    def class_name(self) -> str:
+        """The Layer's name: ``scaled_sigmoid`` → ``ScaledSigmoid``."""
+        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part)
+
+    def in_users_symbols(self, expression: sp.Expr) -> sp.Expr:
+        """``expression`` with symact's real symbols replaced by the user's own."""
+        return expression.xreplace({self.symbol(name): own for name, own in self.originals})
