@@ -1,0 +1,9 @@
+"""Stabilize: an exact expression in, a graph out that computes it accurately in a format.
+
+Candidates are proposed by general means (rules, exponential forms, fitted series), measured against
+the truth with the kernels' own errors, and kept where they win.
+"""
+
+from symact.stabilize.search import Score, Stable, stabilize
+
+__all__ = ["Score", "Stable", "stabilize"]

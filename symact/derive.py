@@ -1,0 +1,151 @@
+"""Derive: the exact derivative of a program, one per order, and where it has kinks.
+
+Differentiation walks the expression's distinct nodes once, so a formula composed with itself many
+times costs its number of nodes and not the size of its tree.
+
+At a kink a subgradient is taken:
+    Piecewise  the derivative of the branch whose condition holds there,
+    Max, Min   at a tie the derivative of the constant argument, else of the last in SymPy's order,
+    Abs        0 where the argument is 0,
+    sign, Heaviside, floor, ceiling   0 everywhere.
+A branch that holds at single points only (``Eq(x, 0)``) fills a removable gap in the function; the
+derivative is that of the function around it.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.convert import dag
+from symact.program import Family, Map, Program, Wrt
+
+_FLAT = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling)
+
+
+def differentiate(expression: sp.Expr, by: sp.Symbol) -> sp.Expr:
+    """The derivative of ``expression`` by ``by``, with the conventions above at kinks."""
+    slopes: dict[sp.Basic, sp.Expr] = {}
+    for current in dag(expression):
+        if isinstance(current, sp.Expr):
+            slopes[current] = _slope(current, by, slopes)
+    return slopes[expression]
+
+
+def _slope(current: sp.Expr, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+    if current.is_Symbol:
+        return sp.S.One if current == by else sp.S.Zero
+    if current.is_Atom or isinstance(current, _FLAT):
+        return sp.S.Zero
+    if isinstance(current, sp.Piecewise):
+        return _piecewise_slope(current, by, slopes)
+    if all(slopes.get(arg, sp.S.Zero) is sp.S.Zero for arg in current.args):
+        return sp.S.Zero
+    if current.is_Add:
+        return sp.Add(*(slopes[arg] for arg in current.args))
+    if current.is_Mul:
+        return sp.Add(*_product_rule(current, slopes))
+    if current.is_Pow:
+        return _power_slope(current, slopes)
+    if isinstance(current, sp.Abs):
+        return sp.sign(current.args[0]) * slopes[current.args[0]]
+    if isinstance(current, sp.Max | sp.Min):
+        return _extremum_slope(current, by, slopes)
+    if isinstance(current, sp.sinc):
+        (u,) = current.args
+        return (sp.cos(u) / u - sp.sin(u) / u**2) * slopes[u]
+    if isinstance(current, sp.tanh):
+        # 1 - tanh² is what SymPy gives; it cancels, and this is the same function.
+        return slopes[current.args[0]] / sp.cosh(current.args[0]) ** 2
+    return sp.Add(
+        *(
+            current.fdiff(i + 1) * slopes[arg]
+            for i, arg in enumerate(current.args)
+            if slopes[arg] is not sp.S.Zero
+        )
+    )
+
+
+def _product_rule(current: sp.Mul, slopes: dict[sp.Basic, sp.Expr]) -> list[sp.Expr]:
+    factors = current.args
+    return [
+        sp.Mul(*factors[:i], slopes[factor], *factors[i + 1 :])
+        for i, factor in enumerate(factors)
+        if slopes[factor] is not sp.S.Zero
+    ]
+
+
+def _power_slope(current: sp.Pow, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+    base, exponent = current.base, current.exp
+    if base is sp.E:
+        return current * slopes[exponent]
+    by_base = exponent * base ** (exponent - 1) * slopes[base]
+    if slopes[exponent] is sp.S.Zero:
+        return by_base
+    return by_base + current * sp.log(base) * slopes[exponent]
+
+
+def _piecewise_slope(
+    current: sp.Piecewise, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]
+) -> sp.Expr:
+    pairs = [
+        (slopes[value], condition)
+        for value, condition in current.args
+        if not (isinstance(condition, sp.Equality) and by in condition.free_symbols)
+    ]
+    return sp.Piecewise(*pairs) if pairs else sp.S.Zero
+
+
+def _extremum_slope(
+    current: sp.Max | sp.Min, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]
+) -> sp.Expr:
+    # The argument that wins ties goes last: a constant one if there is one.
+    rivals = sorted(current.args, key=lambda arg: slopes[arg] is sp.S.Zero)
+    beats = sp.Gt if isinstance(current, sp.Max) else sp.Lt
+    pairs = [
+        (slopes[arg], sp.And(*(beats(arg, other) for other in rivals[i + 1 :])))
+        for i, arg in enumerate(rivals[:-1])
+    ]
+    return sp.Piecewise(*pairs, (slopes[rivals[-1]], True))
+
+
+def derive(program: Program, order: int = 2) -> Family:
+    """``program`` and its derivatives by its input, up to ``order`` times.
+
+    Each is derived from the one before, exactly; nothing is rewritten for accuracy here.
+    """
+    (name,) = program.formula.inputs
+    by = program.formula.symbol(name)
+    programs: dict[Wrt, Program] = {(): program}
+    expression = program.expression
+    for times in range(1, order + 1):
+        expression = differentiate(expression, by)
+        programs[(name,) * times] = Program(program.formula, (Map("y", expression),))
+    return Family(programs, order)
+
+
+def switches(expression: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Expressions whose zeros are where ``expression`` changes from one branch to another."""
+    found: dict[sp.Expr, None] = {}
+    for current in dag(expression):
+        if isinstance(current, sp.Abs | sp.sign | sp.Heaviside):
+            found[current.args[0]] = None
+        elif isinstance(current, sp.Max | sp.Min):
+            args = current.args
+            found.update({a - b: None for i, a in enumerate(args) for b in args[i + 1 :]})
+        elif isinstance(current, sp.core.relational.Relational):
+            found[current.lhs - current.rhs] = None
+    return tuple(found)
+
+
+def kinks(program: Program) -> tuple[sp.Expr, ...]:
+    """Where the branches of ``program`` meet, exactly: real roots of switches of degree ≤ 2 in the input.
+
+    Roots may contain parameters. Switches of higher degree, or transcendental, are left out; the
+    stabilizer finds those by number.
+    """
+    by = program.formula.symbol(program.formula.inputs[0])
+    roots: set[sp.Expr] = set()
+    for switch in switches(program.expression):
+        if switch.is_polynomial(by) and 1 <= sp.degree(switch, by) <= 2:
+            roots.update(r for r in sp.roots(switch, by) if r.is_real is not False)
+    return tuple(sorted(roots, key=sp.default_sort_key))

@@ -1,0 +1,279 @@
+"""The exp(-|u|) form: a formula on a half line, every exponential in it at most 1.
+
+On a half line exp(u) is written as t = exp(-|u|) or as 1/t, and the formula, now rational in x, t and
+whatever else is in it, is brought over one denominator. Nothing in it can overflow through an
+exponential, by construction. Where 1 - t cancels, t = 1 + m with m = expm1(-|u|) keeps the digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import sympy as sp
+
+from symact.convert import FUNCTIONS, dag, to_graph
+from symact.graph import Node, const, node, rebuild, var
+from symact.stabilize.fractions import reduced_fraction
+from symact.stabilize.branches import resolve, rewrite
+from symact.stabilize.regimes import choice
+from symact.stabilize.truth import Truth
+
+# Above this size SymPy's polynomial arithmetic takes seconds, and its result no person would read.
+_MOST_NODES = 150
+
+
+class Log1p(sp.Function):  # type: ignore[misc]
+    """log(1 + u), kept by SymPy as it is."""
+
+
+FUNCTIONS[Log1p] = lambda u: node("log1p", u)
+
+_HYPERBOLIC = {
+    sp.tanh: lambda e: (e**2 - 1) / (e**2 + 1),
+    sp.coth: lambda e: (e**2 + 1) / (e**2 - 1),
+    sp.sinh: lambda e: (e - 1 / e) / 2,
+    sp.cosh: lambda e: (e + 1 / e) / 2,
+    sp.sech: lambda e: 2 * e / (e**2 + 1),
+    sp.csch: lambda e: 2 * e / (e**2 - 1),
+}
+
+
+def to_exponentials(expression: sp.Expr) -> sp.Expr:
+    """Hyperbolic functions exchanged for exponentials; ``tanh(log(v))`` becomes rational in v."""
+
+    def visit(current: sp.Basic) -> sp.Basic:
+        spelled = _HYPERBOLIC.get(type(current))
+        return spelled(sp.exp(current.args[0])) if spelled else current
+
+    return rewrite(expression, visit)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Exponentials whose exponents are integer multiples of one: exp(k·u) = t**(-k·sign)."""
+
+    exponent: sp.Expr
+    sign: int
+    symbol: sp.Symbol
+
+    def spelled(self, argument: sp.Expr) -> sp.Expr | None:
+        """exp(argument) as a power of the symbol, or None if it is not of this family."""
+        ratio = sp.cancel(argument / self.exponent)
+        return self.symbol ** (-ratio * self.sign) if ratio.is_Integer else None
+
+    @property
+    def magnitude(self) -> sp.Expr:
+        return self.sign * self.exponent
+
+
+def _families(expression: sp.Expr, name: str, point: float) -> list[_Family]:
+    """The exponentials of ``expression`` gathered by common exponent, signed as at ``point``."""
+    symbol = sp.Symbol(name, real=True)
+    groups: list[list[sp.Expr]] = []
+    for current in dag(expression):
+        if not (isinstance(current, sp.exp) and symbol in current.free_symbols):
+            continue
+        argument = current.args[0]
+        for group in groups:
+            if sp.cancel(argument / group[0]).is_Rational:
+                group.append(argument)
+                break
+        else:
+            groups.append([argument])
+    families = []
+    for i, group in enumerate(groups):
+        ratios = [sp.cancel(argument / group[0]) for argument in group]
+        base = group[0] * abs(sp.gcd_list([sp.Rational(r) for r in ratios]))
+        value, _ = (
+            Truth(base, name).at(np.float64(point))
+            if base.free_symbols == {symbol}
+            else (point, 0.0)
+        )
+        families.append(_Family(base, 1 if value > 0 else -1, sp.Symbol(f"t{i}", positive=True)))
+    return families
+
+
+@lru_cache(maxsize=256)
+def half_line(expression: sp.Expr, name: str, point: float) -> tuple[tuple[str, Node], ...]:
+    """Forms of a smooth ``expression`` that hold on the side of 0 where ``point`` lies, by name.
+
+    Args:
+        expression: without branches on that side (see ``branches.resolve``).
+        name: the input.
+        point: any number on the side meant, not near 0.
+    """
+    return tuple(_half_line(expression, name, point))
+
+
+def _half_line(expression: sp.Expr, name: str, point: float) -> Iterator[tuple[str, Node]]:
+    expression = to_exponentials(expression)
+    if sum(1 for _ in dag(expression)) > _MOST_NODES:
+        return
+    families = _families(expression, name, point)
+    if len(families) > 3:
+        return
+    spelled = _spell(expression, families)
+    fraction = _over_one_denominator(spelled)
+    yield "exp(-|u|)", _graph(fraction, families, {})
+    if families:
+        yield "exp(-|u|), terms apart", _graph(spelled, families, {})
+    for family in families:
+        yield from _halved_exponent(fraction, families, family)
+        shifted = fraction.subs(family.symbol, 1 + family.symbol)
+        yield "expm1(-|u|)", _graph(_over_one_denominator(shifted), families, {family: "expm1"})
+    symbol = sp.Symbol(name, real=True)
+    if symbol in fraction.free_symbols:
+        yield from _reciprocal(fraction, spelled, symbol, point, families)
+
+
+def _halved_exponent(
+    fraction: sp.Expr, families: list[_Family], family: _Family
+) -> Iterator[tuple[str, Node]]:
+    """A tail t·g as s·(s·g) with s² = t: t underflows where the whole is still a normal number."""
+    numerator, denominator = sp.fraction(fraction)
+    powers = numerator.as_powers_dict()
+    if powers.get(family.symbol, 0) != 1:
+        return
+    rest = _graph(numerator / family.symbol / denominator, families, {})
+    root = node("exp", _minus_magnitude(replace(family, exponent=family.exponent / 2)))
+    yield "exp(-|u|/2)²", root * (root * rest)
+
+
+def _reciprocal(
+    fraction: sp.Expr, spelled: sp.Expr, symbol: sp.Symbol, point: float, families: list[_Family]
+) -> Iterator[tuple[str, Node]]:
+    """The form in u = 1/|x|, whose powers vanish where those of x overflow."""
+    reciprocal = sp.Symbol("u_", positive=True)
+    rooted = any(p.is_Pow and not p.exp.is_Integer for p in dag(spelled))
+    if families and not rooted:
+        return  # what is left of a tail without its exponentials, the far limits cover
+    forms = [("1/|x|", fraction)] + ([("1/|x|, terms apart", spelled)] if rooted else [])
+    for name, form in forms:
+        turned = form.xreplace({symbol: sp.Integer(1 if point > 0 else -1) / reciprocal})
+        turned = rewrite(turned, lambda e: sp.powdenest(sp.together(e)) if e.is_Pow else e)
+        turned = rationalized(_over_one_denominator(turned))
+        inverse = const(1) / node("abs", var(symbol.name))
+        yield name, rebuild(_graph(turned, families, {}), {var(reciprocal.name): inverse})
+
+
+def rationalized(expression: sp.Expr) -> sp.Expr:
+    """A difference with one square root, a - sqrt(b), as (a² - b)/(a + sqrt(b))."""
+    numerator, denominator = sp.fraction(expression)
+    roots = [p for p in dag(numerator) if p.is_Pow and p.exp == sp.S.Half]
+    if len(roots) != 1:
+        return expression
+    stand_in = sp.Symbol("root_", positive=True)
+    numerator = numerator.xreplace({roots[0]: stand_in})
+    if not numerator.is_polynomial(stand_in) or sp.degree(numerator, stand_in) != 1:
+        return expression
+    poly = sp.Poly(numerator, stand_in)
+    slope, rest = poly.all_coeffs()
+    conjugate = rest - slope * roots[0]
+    top = sp.factor(sp.expand(rest**2 - slope**2 * roots[0].base))
+    return sp.Mul(top / denominator, 1 / conjugate)
+
+
+def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:
+    """``expression`` in powers of the families' symbols, logarithms freed of negative powers."""
+
+    def visit(current: sp.Basic) -> sp.Basic:
+        if isinstance(current, sp.exp):
+            powers = (family.spelled(current.args[0]) for family in families)
+            return next((power for power in powers if power is not None), current)
+        if isinstance(current, sp.log):
+            return _logarithm(current, families)
+        return current
+
+    return rewrite(expression, visit)
+
+
+def _logarithm(logarithm: sp.Expr, families: list[_Family]) -> sp.Expr:
+    """log(t**-k · w) as k·|u| + log(w), with log1p where w tends to 1."""
+    argument = logarithm.args[0]
+    used = [family for family in families if family.symbol in argument.free_symbols]
+    if len(used) != 1:
+        return logarithm
+    (family,) = used
+    t = family.symbol
+    numerator, denominator = sp.fraction(sp.cancel(sp.together(argument)))
+    if not (numerator.is_polynomial(t) and denominator.is_polynomial(t)):
+        return logarithm
+    power = _lowest_power(denominator, t) - _lowest_power(numerator, t)
+    bounded = sp.cancel(argument * t**power)
+    limit = bounded.subs(t, 0)
+    if limit == 0 or not limit.is_finite:
+        return logarithm
+    rest = Log1p(_over_one_denominator(bounded / limit - 1))
+    return power * family.magnitude + rest + (sp.log(limit) if limit != 1 else 0)
+
+
+def _lowest_power(expression: sp.Expr, symbol: sp.Symbol) -> int:
+    return int(min(monomial[0] for monomial in sp.Poly(expression, symbol).monoms()))
+
+
+def _over_one_denominator(expression: sp.Expr) -> sp.Expr:
+    """``expression`` as one reduced fraction of factored polynomials, each in Horner form."""
+    numerator, denominator = reduced_fraction(expression)
+    return sp.Mul(_factored(numerator), 1 / _factored(denominator))
+
+
+def _factored(polynomial: sp.Expr) -> sp.Expr:
+    if polynomial.is_number:
+        return polynomial
+    try:
+        coefficient, factors = sp.factor_list(polynomial)
+    except sp.PolynomialError:  # exponentials of different families are not polynomials
+        return polynomial
+    return sp.Mul(coefficient, *(_nested(factor) ** power for factor, power in factors))
+
+
+def _nested(polynomial: sp.Expr) -> sp.Expr:
+    """Horner form, by the exponentials first: what multiplies a vanishing t may be large."""
+    symbols = sorted(polynomial.free_symbols, key=lambda s: (not s.name.startswith("t"), s.name))
+    if not symbols or not polynomial.is_polynomial(*symbols):
+        return polynomial
+    return sp.horner(polynomial, wrt=symbols[0])
+
+
+def _graph(expression: sp.Expr, families: list[_Family], kinds: dict[_Family, str]) -> Node:
+    """The graph of ``expression``, each family's symbol exchanged for its exponential."""
+    exchanged = {}
+    for family in families:
+        exponent = _minus_magnitude(family)
+        exchanged[var(family.symbol.name)] = node(kinds.get(family, "exp"), exponent)
+    return rebuild(to_graph(expression), exchanged)
+
+
+def _minus_magnitude(family: _Family) -> Node:
+    """-|u|: written with the magnitude of u, so that both half lines share it."""
+    coefficient, rest = family.exponent.as_coeff_Mul()
+    if rest.is_nonnegative:
+        return to_graph(-abs(coefficient) * rest)
+    magnitude = node("abs", to_graph(rest))
+    return -magnitude if abs(coefficient) == 1 else const(-abs(coefficient)) * magnitude
+
+
+def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
+    """Forms of a formula with parameters, joined at the sign of what is exponentiated.
+
+    The exponent's sign decides between the two sides (the input's, where no exponent holds a
+    parameter), so the form holds for every value of the parameters.
+    """
+    point = 3.5
+    families = _families(to_exponentials(expression), name, point)
+    symbol = sp.Symbol(name, real=True)
+    with_parameters = [f for f in families if f.exponent.free_symbols != {symbol}]
+    if len(with_parameters) > 1 or (with_parameters and len(families) > 1):
+        return
+    switch = with_parameters[0].exponent if with_parameters else symbol
+    sides = []
+    for side in (-point, point):
+        branch = expression if with_parameters else resolve(expression, name, side)
+        sides.append(dict(half_line(branch, name, side)))
+    negative, positive = sides
+    for form in negative.keys() & positive.keys():
+        condition = node("lt", to_graph(switch), 0)
+        yield form, choice(condition, negative[form], positive[form])

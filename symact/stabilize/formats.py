@@ -1,0 +1,75 @@
+"""Floating-point formats: their limits, and their numbers in order.
+
+Numbers of a format are held as float64 arrays, which contain those of every narrower format exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary format that TensorFlow computes in.
+
+    Attributes:
+        name: TensorFlow's name of the dtype.
+        dtype: the NumPy type of its numbers.
+        integer: the integer type of its bit pattern.
+        digits: length of the significand in bits, the hidden one included.
+        smallest_exponent: exponent e of the smallest normal number 2**e.
+        max: its largest finite number.
+    """
+
+    name: str
+    dtype: Any
+    integer: Any
+    digits: int
+    smallest_exponent: int
+    max: float
+
+    @property
+    def min_normal(self) -> float:
+        """The smallest positive normal number."""
+        return float(2.0**self.smallest_exponent)
+
+    @property
+    def epsilon(self) -> float:
+        """Half a unit in the last place of 1: the relative error of one rounding."""
+        return float(2.0**-self.digits)
+
+    def round(self, values: Array) -> Array:
+        """``values`` rounded to the format; overflow to ±inf, below the normal range to ±0."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            rounded = np.asarray(values, np.float64).astype(self.dtype).astype(np.float64)
+        return np.where(np.abs(rounded) < self.min_normal, rounded * 0.0, rounded)
+
+    def ordinal(self, values: Any) -> npt.NDArray[np.int64]:
+        """Position of each number in the order of the format's numbers; 0 for zero."""
+        bits = np.asarray(values).astype(self.dtype).view(self.integer).astype(np.int64)
+        lowest = np.int64(np.iinfo(self.integer).min)
+        return np.where(bits < 0, lowest - bits, bits)
+
+    def number(self, ordinals: Any) -> Array:
+        """The numbers at the given positions: the inverse of ``ordinal``."""
+        lowest = np.int64(np.iinfo(self.integer).min)
+        positions = np.asarray(ordinals, np.int64)
+        bits = np.where(positions < 0, lowest - positions, positions).astype(self.integer)
+        return np.asarray(bits.view(self.dtype).astype(np.float64))
+
+    def ulp(self, values: Array) -> Array:
+        """The unit in the last place at each value; at least that of the smallest normal number."""
+        _, exponents = np.frexp(values)
+        exponents = np.where(values == 0.0, self.smallest_exponent, exponents)
+        return np.ldexp(1.0, np.maximum(exponents - 1, self.smallest_exponent) - self.digits + 1)
+
+
+FLOAT32 = Format("float32", np.float32, np.int32, 24, -126, float(np.finfo(np.float32).max))
+FLOAT64 = Format("float64", np.float64, np.int64, 53, -1022, float(np.finfo(np.float64).max))
+FORMATS = {"float32": FLOAT32, "float64": FLOAT64}

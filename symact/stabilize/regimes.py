@@ -1,0 +1,230 @@
+"""Regimes: which candidate computes which interval of the line.
+
+Intervals are found by dynamic programming over the sorted sample points, as in Herbie (P. Panchekha
+et al., "Automatically improving accuracy for floating point expressions", PLDI 2015), but for the
+worst error first: every point above the target costs far more than any branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from symact.graph import Node, const, node, var
+from symact.stabilize.formats import Array, Format
+from symact.stabilize.score import bits_of_error
+from symact.stabilize.simulate import cost
+
+# What a branch costs, in the units of `_price`; so much must be gained by it.
+_BRANCH = 20.0
+_OPERATION = 0.5
+_STEEPNESS = 7.0
+_REFINEMENTS = 40
+# Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
+_LARGEST_NOISE = 24.0
+_REACH = 5
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A form of the function, and what it is called in reports."""
+
+    name: str
+    graph: Node
+    rules: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True)
+class Regime:
+    """An interval ``low <= x <= high`` (numbers of the format) and the form used there."""
+
+    low: float
+    high: float
+    candidate: Candidate
+
+
+def price(errors: Array, target: float) -> Array:
+    """What errors (in ULP) cost a choice of regimes: steeply above ``target``, gently below."""
+    bits = bits_of_error(errors)
+    above = np.maximum(bits - np.log2(1.0 + target), 0.0)
+    return np.asarray(0.02 * bits + _STEEPNESS * np.minimum(above**2, 10.0 * above))
+
+
+def envelope(errors: Array) -> Array:
+    """For each point the worst error of its neighbourhood, as far as that is rounding and not a wrong form.
+
+    Rounding errors are a matter of luck at a single point; a choice made on luck does not last.
+    """
+    noise = np.where(errors < _LARGEST_NOISE, errors, 0.0)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(noise, [(0, 0)] * (errors.ndim - 1) + [(_REACH, _REACH)]), 2 * _REACH + 1, axis=-1
+    )
+    return np.maximum(errors, windows.max(axis=-1))
+
+
+def choose(errors: Array, candidates: Sequence[Candidate], target: float) -> list[int]:
+    """For each point the index of its candidate: the cheapest path through ``errors``.
+
+    Args:
+        errors: ULP, shape (candidates, points), points sorted.
+        candidates: in the order of the rows.
+        target: the error in ULP that is aimed at.
+    """
+    prices = price(errors, target)
+    entry = np.array([_BRANCH + _OPERATION * cost(c.graph) for c in candidates])
+    total = entry + prices[:, 0]
+    came_from = np.zeros(errors.shape, np.int64)
+    for i in range(1, errors.shape[1]):
+        best = int(np.argmin(total))
+        switched = total[best] + entry
+        came_from[:, i] = np.where(switched < total, best, np.arange(len(candidates)))
+        total = np.minimum(total, switched) + prices[:, i]
+    path = [int(np.argmin(total))]
+    for i in range(errors.shape[1] - 1, 0, -1):
+        path.append(int(came_from[path[-1], i]))
+    return path[::-1]
+
+
+def bounds(
+    path: Sequence[int],
+    points: Array,
+    candidates: Sequence[Candidate],
+    fmt: Format,
+    measure: Callable[[Candidate, Array], Array],
+    target: float,
+) -> tuple[Regime, ...]:
+    """The regimes of ``path``, each boundary placed between two sample points by fresh measurement.
+
+    Args:
+        measure: errors in ULP of a candidate at new points.
+    """
+    regimes: list[Regime] = []
+    low = -fmt.max
+    for i in range(len(points) - 1):
+        if path[i] != path[i + 1]:
+            left, right = candidates[path[i]], candidates[path[i + 1]]
+            last, first = _boundary(points[i], points[i + 1], left, right, fmt, measure, target)
+            regimes.append(Regime(low, last, left))
+            low = first
+    regimes.append(Regime(low, fmt.max, candidates[path[-1]]))
+    return tuple(regimes)
+
+
+def _boundary(
+    low: float,
+    high: float,
+    left: Candidate,
+    right: Candidate,
+    fmt: Format,
+    measure: Callable[[Candidate, Array], Array],
+    target: float,
+) -> tuple[float, float]:
+    """The last number computed by ``left`` and the first by ``right``, within [low, high]."""
+    first, last = fmt.ordinal([low, high]).tolist()
+    ordinals = np.unique(
+        np.linspace(first, last, min(_REFINEMENTS, last - first + 1)).astype(np.int64)
+    )
+    points = _normal(fmt.number(ordinals), fmt)
+    if len(points) < 2:
+        return low, high
+    by_left = np.concatenate([[0.0], np.cumsum(price(measure(left, points), target))])
+    by_right = np.concatenate([[0.0], np.cumsum(price(measure(right, points), target)[::-1])])[::-1]
+    totals = by_left[1:-1] + by_right[1:-1]  # left computes points[:i+1], right the others
+    tied = np.flatnonzero(totals <= totals.min() + 1e-3)
+    at = int(tied[len(tied) // 2])
+    below, above = float(points[at]), float(points[at + 1])
+    nice = _roundest(below, above)
+    if below < nice < above and (nice == 0.0 or abs(nice) >= fmt.min_normal):
+        return float(fmt.number(fmt.ordinal(nice) - 1)), nice
+    return below, above
+
+
+def _normal(points: Array, fmt: Format) -> Array:
+    return points[(np.abs(points) >= fmt.min_normal) | (points == 0.0)]
+
+
+def _roundest(low: float, high: float) -> float:
+    """A number strictly between, of as few binary digits as there is."""
+    if low < 0.0 < high:
+        return 0.0
+    middle = low + (high - low) / 2
+    mantissa, exponent = np.frexp(middle)
+    for digits in range(1, 53):
+        value = float(np.ldexp(np.round(np.ldexp(mantissa, digits)), exponent - digits))
+        if low < value < high:
+            return value
+    return middle
+
+
+def simplify(
+    regimes: Sequence[Regime],
+    candidates: Sequence[Candidate],
+    errors: Array,
+    points: Array,
+    target: float,
+    build: Callable[[Sequence[Regime]], Node],
+) -> tuple[Regime, ...]:
+    """Exchange forms for others that are as good in their regime, where the whole gets cheaper.
+
+    Neighbours that share subexpressions cost less together than each alone; the dynamic programming
+    over points cannot see that.
+    """
+    current = list(regimes)
+    for i, regime in enumerate(current):
+        inside = (points >= regime.low) & (points <= regime.high)
+        if not inside.any():
+            continue
+        worst = errors[:, inside].max(axis=1)
+        own = next(k for k, c in enumerate(candidates) if c.graph is regime.candidate.graph)
+        allowed = max(target, worst[own])
+        offers = [
+            Regime(regime.low, regime.high, c)
+            for c, w in zip(candidates, worst, strict=True)
+            if w <= allowed
+        ]
+        trials = [[*current[:i], offer, *current[i + 1 :]] for offer in offers]
+        current = min([current, *trials], key=lambda trial: cost(build(merged(trial))))
+    return merged(current)
+
+
+def merged(regimes: Sequence[Regime]) -> tuple[Regime, ...]:
+    """Neighbouring regimes of one form made one."""
+    result: list[Regime] = []
+    for regime in regimes:
+        if result and result[-1].candidate.graph is regime.candidate.graph:
+            result[-1] = Regime(result[-1].low, regime.high, regime.candidate)
+        else:
+            result.append(regime)
+    return tuple(result)
+
+
+def assemble(regimes: Sequence[Regime], name: str, fmt: Format) -> Node:
+    """One graph of nested choices; parts that two neighbours share are computed once, outside."""
+    x = var(name)
+    result = regimes[-1].candidate.graph
+    for regime, after in zip(reversed(regimes[:-1]), reversed(regimes[1:]), strict=True):
+        # Of the two ways to write the boundary the one with the shorter number reads better.
+        condition = (
+            node("le", x, const(regime.high))
+            if len(repr(regime.high)) < len(repr(after.low))
+            else node("lt", x, const(after.low))
+        )
+        result = choice(condition, regime.candidate.graph, result)
+    return result
+
+
+def choice(condition: Node, yes: Node, no: Node) -> Node:
+    """``where(condition, yes, no)``, moved inwards as long as the two differ in one argument only."""
+    if yes is no:
+        return yes
+    if yes.op == no.op and yes.op != "where" and yes.args:
+        differing = [
+            i for i, (a, b) in enumerate(zip(yes.args, no.args, strict=True)) if a is not b
+        ]
+        if len(differing) == 1:
+            i = differing[0]
+            inner = choice(condition, yes.args[i], no.args[i])
+            return node(yes.op, *yes.args[:i], inner, *yes.args[i + 1 :])
+    return node("where", condition, yes, no)

@@ -1,0 +1,85 @@
+"""Sampling: the points at which candidates are measured.
+
+Uniform over the format's ordinals, so that every magnitude is seen; uniform over the values that
+networks live on; and close around the points where something happens: kinks, roots, thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from symact.stabilize.formats import Array, Format
+from symact.stabilize.truth import Truth
+
+# Where activations are evaluated in practice: half-widths of the densely sampled intervals.
+_DENSE = (2.0, 10.0, 100.0)
+_MOST_ROOTS = 8
+
+
+def in_domain(points: Array, domain: tuple[float, float]) -> Array:
+    """Those of ``points`` that lie in the open interval ``domain``."""
+    low, high = domain
+    return points[(points > low) & (points < high)]
+
+
+def sample(
+    fmt: Format, domain: tuple[float, float], count: int, seed: int, around: Iterable[float] = ()
+) -> Array:
+    """Sorted distinct normal numbers of ``fmt`` (and 0) inside ``domain``, about ``count`` of them.
+
+    Half are spread over the ordinals, half over dense intervals about 0; besides, the neighbourhoods
+    of ``around``, from the next number outwards. Deterministic for a given ``seed``.
+    """
+    random = np.random.default_rng(seed)
+    low, high = max(domain[0], -fmt.max), min(domain[1], fmt.max)
+    first, last = fmt.ordinal([low, high]).tolist()
+    strata = np.linspace(first, last, count // 2 + 1)
+    spread = strata[:-1] + random.uniform(0, 1, count // 2) * np.diff(strata)
+    parts = [fmt.number(np.clip(spread, first, last).astype(np.int64))]
+    for width in _DENSE:
+        if max(low, -width) < min(high, width):
+            within = random.uniform(max(low, -width), min(high, width), count // (2 * len(_DENSE)))
+            parts.append(fmt.round(within))
+    parts.extend(neighbourhood(fmt, point) for point in around)
+    parts.append(np.array([0.0, -fmt.max, fmt.max, -fmt.min_normal, fmt.min_normal]))
+    points = np.concatenate(parts)
+    points = points[(np.abs(points) >= fmt.min_normal) | (points == 0.0)]
+    return np.unique(in_domain(points, domain))
+
+
+def neighbourhood(fmt: Format, point: float) -> Array:
+    """``point`` and numbers of ``fmt`` on both sides, at distances of 1, 2, 8, 32, … ordinals."""
+    steps = 1 << np.arange(1, fmt.digits - 2, 2)
+    center = int(fmt.ordinal(fmt.round(np.float64(point))))
+    return fmt.number(
+        np.concatenate([[center, center - 1, center + 1], center - steps, center + steps])
+    )
+
+
+def roots(truth: Truth, points: Array, values: Array, fmt: Format, **params: float) -> list[float]:
+    """Numbers of ``fmt`` next to the sign changes of ``values`` at sorted ``points``, nearest 0 first.
+
+    Found by bisection over ordinals; at most a handful, since functions such as sin have very many.
+    """
+    signs = np.sign(values)
+    changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    changes = changes[np.argsort(np.abs(points[changes]), kind="stable")][:_MOST_ROOTS]
+    return [
+        _bisect(truth, points[i], points[i + 1], signs[i], fmt, params) for i in changes.tolist()
+    ]
+
+
+def _bisect(
+    truth: Truth, low: float, high: float, sign: float, fmt: Format, params: dict[str, float]
+) -> float:
+    below, above = int(fmt.ordinal(low)), int(fmt.ordinal(high))
+    while above - below > 1:
+        middle = (below + above) // 2
+        value, _ = truth.at(fmt.number(middle), **params)
+        if np.sign(value) == sign:
+            below = middle
+        else:
+            above = middle
+    return float(fmt.number(below))

@@ -1,0 +1,88 @@
+"""Simulate: what a graph would compute in a format, each kernel as inaccurate as it was measured.
+
+TensorFlow is not run. Every operation is evaluated in float64, disturbed by up to the kernel's worst
+error from the op table, rounded to the format, and flushed to zero below the normal range. The
+disturbance is pseudo-random but fixed, so that a score is the same in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+import sympy as sp
+
+from symact.graph import Node, walk
+from symact.ops import OPS
+from symact.stabilize.formats import FLOAT64, Array, Format
+
+# Kernels for float64 are closer to their format than those for float32 (libm quality).
+_WORST_FLOAT64_KERNEL = 1.5
+
+
+@lru_cache(maxsize=8192)
+def constant(value: sp.Expr) -> float:
+    """The float64 nearest to an exact SymPy number."""
+    if value.is_Rational:
+        return int(value.p) / int(value.q)
+    return float(value.evalf(30)) if value is not sp.nan else float("nan")
+
+
+@lru_cache(maxsize=64)
+def _disturbance(seed: int, count: int) -> Array:
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, count)
+
+
+def simulate(
+    root: Node,
+    values: Mapping[str, Array | float],
+    fmt: Format,
+    memo: dict[Node, Array] | None = None,
+) -> Array:
+    """The result of ``root`` at ``values``, computed as TensorFlow would in ``fmt``.
+
+    Args:
+        root: a graph.
+        values: numbers of ``fmt`` for every variable: arrays of one shape, or floats.
+        fmt: the format of every intermediate result.
+        memo: results of nodes at the same values, kept between calls; extended here.
+    """
+    done: dict[Node, Array] = {} if memo is None else memo
+    shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
+    with np.errstate(all="ignore"):
+        for current in walk([root]):
+            if current not in done:
+                done[current] = _apply(current, done, values, fmt, shape)
+        return np.broadcast_to(done[root], shape)
+
+
+def _apply(
+    current: Node,
+    done: dict[Node, Array],
+    values: Mapping[str, Array | float],
+    fmt: Format,
+    shape: tuple[int, ...],
+) -> Array:
+    if current.op == "var":
+        return np.asarray(values[str(current.name)], np.float64)
+    if current.op == "const":
+        assert current.value is not None
+        return fmt.round(np.asarray(constant(current.value)))
+    if current.op in ("true", "false"):
+        return np.asarray(current.op == "true")
+    op = OPS[current.op]
+    result = op.numpy(*(done[arg] for arg in current.args))
+    if op.boolean or op.name == "where":
+        return np.asarray(result)
+    worst = op.kernel_ulp if fmt is not FLOAT64 else min(op.kernel_ulp, _WORST_FLOAT64_KERNEL)
+    if worst > 0.5:
+        # Numbered by op name, so that a graph's score does not depend on what was scored before.
+        noise = _disturbance(sum(map(ord, op.name)), int(np.prod(shape, dtype=int))).reshape(shape)
+        result = result + noise * (worst - 0.5) * fmt.ulp(result)
+    return fmt.round(result)
+
+
+def cost(root: Node) -> float:
+    """Relative cost of one element of ``root``; shared subexpressions count once."""
+    return sum(OPS[n.op].cost + 0.5 for n in walk([root]) if n.op in OPS)

@@ -1,0 +1,239 @@
+"""Truth: the exact value of the user's unrewritten expression, by Arb balls at growing precision.
+
+F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE
+Transactions on Computers 66(8), 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from flint import arb, ctx
+
+from symact.convert import to_graph
+from symact.graph import Node, walk
+from symact.ops import OPS
+from symact.stabilize.formats import Array
+
+# Enough for a double-double: twice the 53 bits of float64, and a few to spare.
+_WANTED_BITS = 110
+_PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
+# A gap in the formula (0/0) is filled by its limit, read off this close to it.
+_NEAR, _NEARER = 2.0**-300, 2.0**-330
+
+Ball = Any  # arb, or bool for conditions, or None where a condition cannot be decided
+
+
+class Truth:
+    """Exact values of one expression.
+
+    Args:
+        expression: over real symbols; conditions of a Piecewise included.
+        name: the input; every other symbol is a parameter.
+    """
+
+    def __init__(self, expression: sp.Expr, name: str = "x") -> None:
+        self._steps = list(walk([to_graph(expression)]))
+        self._position = {step: i for i, step in enumerate(self._steps)}
+        self._arguments = [[self._position[arg] for arg in step.args] for step in self._steps]
+        self._functions = [_function(step) for step in self._steps]
+        self._name = name
+        self._constants: dict[int, list[Ball]] = {}
+
+    def at(self, points: Array, **params: float) -> tuple[Array, Array]:
+        """The values at ``points`` (float64, any shape) as unevaluated sums ``hi + lo``.
+
+        ``hi`` is NaN where the expression has no value, and ±inf where it exceeds float64. Gaps
+        that a limit fills (sin(x)/x at 0) have that limit's value. At an infinite point the value
+        is the limit there, if it exists.
+        """
+        points = np.asarray(points, np.float64)
+        high, low = np.empty(points.shape), np.zeros(points.shape)
+        flat_high, flat_low = high.reshape(-1), low.reshape(-1)
+        precision = ctx.prec
+        try:
+            for i, point in enumerate(points.reshape(-1).tolist()):
+                flat_high[i], flat_low[i] = self._value(point, params)
+        finally:
+            ctx.prec = precision
+        return high, low
+
+    def ball(self, point: float | arb, params: dict[str, float], precision: int) -> arb:
+        """The value at ``point`` as a ball computed with ``precision`` bits."""
+        ctx.prec = precision
+        return self._evaluate(arb(point) if isinstance(point, float) else point, params, precision)
+
+    def _value(self, point: float, params: dict[str, float]) -> tuple[float, float]:
+        if math.isnan(point):
+            return math.nan, 0.0
+        if math.isinf(point):
+            return self._limit_at_infinity(point, params)
+        for precision in _PRECISIONS:
+            ctx.prec = precision
+            value = self._evaluate(arb(point), params, precision)
+            if not value.is_finite():
+                if precision >= 256:
+                    filled = self._fill_gap(point, params)
+                    if filled is not None:
+                        return filled
+                continue
+            if value.rel_accuracy_bits() >= _WANTED_BITS or value.is_zero():
+                return _split(value)
+            if value.abs_upper() < arb(2) ** -1200:
+                return 0.0, 0.0  # below every float64
+        if value.is_finite() and value.contains(0) and value.abs_upper() < arb(2) ** -3000:
+            return 0.0, 0.0
+        return math.nan, 0.0
+
+    def _fill_gap(self, point: float, params: dict[str, float]) -> tuple[float, float] | None:
+        """The limit at ``point`` from both sides, or None where there is none."""
+        precision = 4096
+        ctx.prec = precision
+        scale = arb(max(abs(point), 1e-300) if point else 1.0)
+        values = [
+            self._evaluate(arb(point) + side * step * scale, params, precision)
+            for step in (arb(_NEAR), arb(_NEARER))
+            for side in (1, -1)
+        ]
+        if not all(value.is_finite() for value in values):
+            return None
+        if all(value.abs_upper() < arb(_NEAR) ** arb(0.5) for value in values):
+            return 0.0, 0.0
+        spread = max(abs(float(value.mid() - values[-1].mid())) for value in values[:-1])
+        size = max(abs(float(values[-1].mid())), 2.0**-200)
+        if not spread <= size * 2.0**-150:
+            return None
+        return _split(values[-1].mid())
+
+    def _limit_at_infinity(self, point: float, params: dict[str, float]) -> tuple[float, float]:
+        """The limit at ±oo, read off huge arguments: a settled value, 0, or ±inf; else NaN."""
+        sign = math.copysign(1.0, point)
+        seen = []
+        for exponent in (1100, 4400):
+            value = self.ball(sign * arb(2) ** exponent, params, 16384)
+            if not value.is_finite():
+                return math.nan, 0.0
+            seen.append(value.mid())
+        first, second = seen
+        if abs(second) < arb(2) ** -1074 and abs(first) < arb(2) ** -1000:
+            return math.copysign(0.0, float(second.sgn())), 0.0
+        if abs(second) > 2 * abs(first) and abs(first) > arb(2) ** 60:
+            return math.copysign(math.inf, float(second.sgn())), 0.0
+        if abs(second - first) <= abs(second) * arb(2) ** -100:
+            return _split(second)
+        return math.nan, 0.0
+
+    def _evaluate(self, point: arb, params: dict[str, float], precision: int) -> arb:
+        constants = self._constants.get(precision)
+        if constants is None:
+            constants = [_constant(step, precision) for step in self._steps]
+            self._constants[precision] = constants
+        values: list[Ball] = []
+        for i, function in enumerate(self._functions):
+            if function is None:
+                step = self._steps[i]
+                if step.op != "var":
+                    values.append(constants[i])
+                elif step.name == self._name:
+                    values.append(point)
+                else:
+                    values.append(arb(params[str(step.name)]))
+            else:
+                values.append(function(*[values[j] for j in self._arguments[i]]))
+        return values[-1]
+
+
+def _constant(step: Node, precision: int) -> Ball:
+    if step.op in ("true", "false"):
+        return step.op == "true"
+    return number_as_ball(step.value, precision) if step.op == "const" else None
+
+
+def number_as_ball(value: sp.Expr, precision: int) -> arb:
+    """A ball that holds the exact SymPy number ``value``."""
+    if value.is_Rational:
+        return arb(int(value.p)) / int(value.q)
+    if value is sp.nan:
+        return arb.nan()
+    if value.is_infinite:
+        return arb.pos_inf() if value is sp.oo else arb.neg_inf()
+    # Composite numbers (sqrt(2/pi)) are graphs of balls themselves, but for SymPy's own constants.
+    if value is sp.pi:
+        return arb.pi()
+    if value is sp.E:
+        return arb.const_e()
+    graph = _number_graph(value)
+    values: dict[Node, Ball] = {}
+    for step in walk([graph]):
+        function = _function(step)
+        values[step] = (
+            number_as_ball(step.value, precision)
+            if function is None
+            else function(*(values[arg] for arg in step.args))
+        )
+    return values[graph]
+
+
+def _number_graph(value: sp.Expr) -> Node:
+    """The graph of a composite number, with its atoms as variables exchanged back for constants."""
+    from symact.graph import const, rebuild, var
+
+    atoms = sorted(value.atoms(sp.Number, sp.NumberSymbol), key=sp.default_sort_key)
+    stand_ins = {atom: sp.Symbol(f"number{i}", positive=True) for i, atom in enumerate(atoms)}
+    if value in stand_ins:
+        raise ValueError(f"no ball for {value}")
+    graph = to_graph(value.xreplace(stand_ins))
+    return rebuild(graph, {var(symbol.name): const(atom) for atom, symbol in stand_ins.items()})
+
+
+def _split(value: arb) -> tuple[float, float]:
+    middle = value.mid()
+    high = float(middle)
+    if not math.isfinite(high):
+        return math.copysign(math.inf, float(middle.sgn())), 0.0
+    return high, float(middle - arb(high))
+
+
+def _decide(name: str) -> Callable[[arb, arb], bool | None]:
+    """A comparison of balls: None where they overlap and so do not decide it."""
+    order: dict[str, tuple[Callable[[arb, arb], bool], Callable[[arb, arb], bool]]] = {
+        "lt": (lambda a, b: a < b, lambda a, b: a >= b),
+        "le": (lambda a, b: a <= b, lambda a, b: a > b),
+        "gt": (lambda a, b: a > b, lambda a, b: a <= b),
+        "ge": (lambda a, b: a >= b, lambda a, b: a < b),
+        "eq": (lambda a, b: bool((a - b).is_zero()), lambda a, b: a != b),
+        "ne": (lambda a, b: a != b, lambda a, b: bool((a - b).is_zero())),
+    }
+    holds, fails = order[name]
+    return lambda a, b: True if holds(a, b) else False if fails(a, b) else None
+
+
+def _choose(condition: bool | None, yes: Ball, no: Ball) -> Ball:
+    return arb.nan() if condition is None else yes if condition else no
+
+
+def _both(a: bool | None, b: bool | None) -> bool | None:
+    return False if a is False or b is False else None if a is None or b is None else True
+
+
+def _opposite(a: bool | None) -> bool | None:
+    return None if a is None else not a
+
+
+_LOGIC: dict[str, Callable[..., Ball]] = {
+    **{name: _decide(name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
+    "and": _both,
+    "or": lambda a, b: _opposite(_both(_opposite(a), _opposite(b))),
+    "not": _opposite,
+    "where": _choose,
+}
+
+
+def _function(step: Node) -> Callable[..., Ball] | None:
+    if step.op in ("const", "var", "true", "false"):
+        return None
+    return _LOGIC.get(step.op) or OPS[step.op].arb
