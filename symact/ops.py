@@ -87,6 +87,7 @@ _TABLE = [
     Op("min", 2, "tf.minimum({0}, {1})", np.minimum, lambda a, b: a.min(b), 0, noun="lower"),
     Op("floor", 1, "tf.floor({0})", np.floor, lambda a: a.floor(), 0, noun="whole"),
     Op("ceil", 1, "tf.math.ceil({0})", np.ceil, lambda a: a.ceil(), 0, noun="whole"),
+    Op("round", 1, "tf.round({0})", np.rint, None, 0, noun="nearest"),
     # powers
     Op("square", 1, "tf.square({0})", np.square, lambda a: a * a, noun="square"),
     Op("sqrt", 1, "tf.sqrt({0})", np.sqrt, lambda a: a.sqrt(), cost=5, noun="root"),
@@ -113,10 +114,6 @@ _TABLE = [
     # special
     Op("erf", 1, "tf.math.erf({0})", _elementwise(math.erf), lambda a: a.erf(), 5, 14, "erf_term"),
     Op("erfc", 1, "tf.math.erfc({0})", _elementwise(math.erfc), lambda a: a.erfc(), 63, 25, "tail"),
-    Op(
-        "lgamma", 1, "tf.math.lgamma({0})", _elementwise(math.lgamma), lambda a: a.lgamma(), 8, 40,
-        "log_gamma",
-    ),
     # comparisons and choice
     Op("lt", 2, "{0} < {1}", np.less, None, 0, noun="below", precedence=3, boolean=True),
     Op("le", 2, "{0} <= {1}", np.less_equal, None, 0, noun="below", precedence=3, boolean=True),
@@ -127,6 +124,7 @@ _TABLE = [
     Op("and", 2, "tf.logical_and({0}, {1})", np.logical_and, None, 0, noun="both", boolean=True),
     Op("or", 2, "tf.logical_or({0}, {1})", np.logical_or, None, 0, noun="either", boolean=True),
     Op("not", 1, "tf.logical_not({0})", np.logical_not, None, 0, noun="unless", boolean=True),
+    Op("is_nan", 1, "tf.math.is_nan({0})", np.isnan, None, 0, noun="undefined", boolean=True),
     Op("where", 3, "tf.where({0}, {1}, {2})", np.where, None, 0, noun="branch"),
 ]  # fmt: skip
 

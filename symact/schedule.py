@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from symact.derive import kinks
 from symact.formula import Formula
 from symact.graph import Node
-from symact.program import Wrt
+from symact.program import Family, Wrt
+from symact.stabilize import Stable
+from symact.stabilize.simulate import constant, cost
+from symact.stabilize.truth import Truth
 
-# What backward keeps from forward: "input" recomputes from x; "derivative" keeps the finished derivative.
+# What backward keeps from forward: "input" recomputes from x, "derivative" keeps the derivative.
 RESIDUALS = ("auto", "input", "derivative")
 
 
@@ -51,3 +57,61 @@ class Schedule:
     residual: str
     jit_compile: bool
     conventions: tuple[str, ...] = ()
+
+
+# Fused, a formula of many small steps is one pass over memory; below this cost there is little to fuse.
+_WORTH_FUSING = 12.0
+
+
+def schedule(
+    family: Family,
+    stable: Mapping[Wrt, Mapping[str, Stable]],
+    *,
+    residual: str = "auto",
+    jit_compile: bool | str = "auto",
+) -> Schedule:
+    """Plan the emitted functions: one kernel per derivative, what backward keeps, and fusion."""
+    kernels = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.items()}
+    work = sum(cost(kernels[wrt].float32) for wrt in kernels if len(wrt) <= 1)
+    name = family.formula.inputs[0]
+    return Schedule(
+        formula=family.formula,
+        derivative=str(family.formula.in_users_symbols(family.programs[(name,)].expression)),
+        kernels=kernels,
+        order=family.order,
+        residual="input" if residual == "auto" else residual,
+        jit_compile=work > _WORTH_FUSING if jit_compile == "auto" else bool(jit_compile),
+        conventions=_conventions(family),
+    )
+
+
+def _kernel(wrt: Wrt, by_format: Mapping[str, Stable]) -> Kernel:
+    notes = [
+        f"{name}: worst error {stable.after.worst:.2g} ULP by simulation"
+        f" ({stable.before.worst:.2g} as written), {len(stable.regimes)} regime"
+        + ("s" if len(stable.regimes) > 1 else "")
+        for name, stable in by_format.items()
+    ]
+    return Kernel(wrt, by_format["float32"].graph, by_format["float64"].graph, tuple(notes))
+
+
+def _conventions(family: Family) -> tuple[str, ...]:
+    """What is returned at each kink, a line each."""
+    formula = family.formula
+    name = formula.inputs[0]
+    lines = []
+    truth = None
+    for kink in kinks(family.programs[()]):
+        if kink.free_symbols:
+            lines.append(f"kink at {name} = {kink}: the derivative of the branch that holds there")
+            continue
+        at = constant(kink)
+        truth = truth or Truth(family.programs[(name,)].expression, name, frozenset([at]))
+        sides = [truth.side(at, side, formula.defaults) for side in (-1, 1)]
+        if abs(sides[0] - sides[1]) > 1e-12 * (1 + abs(sides[0])):
+            here = float(truth.at(np.float64(at), **formula.defaults)[0])
+            lines.append(
+                f"kink at {name} = {kink}: the derivative jumps from {sides[0]:.6g} to"
+                f" {sides[1]:.6g}; {here:.6g} is taken there"
+            )
+    return tuple(lines)

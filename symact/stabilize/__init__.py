@@ -4,6 +4,7 @@ Candidates are proposed by general means (rules, exponential forms, fitted serie
 the truth with the kernels' own errors, and kept where they win.
 """
 
+from symact.stabilize.family import stabilize_family
 from symact.stabilize.search import Score, Stable, stabilize
 
-__all__ = ["Score", "Stable", "stabilize"]
+__all__ = ["Score", "Stable", "stabilize", "stabilize_family"]

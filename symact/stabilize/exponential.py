@@ -118,6 +118,9 @@ def _half_line(expression: sp.Expr, name: str, point: float) -> Iterator[tuple[s
     spelled = _spell(expression, families)
     fraction = _over_one_denominator(spelled)
     yield "exp(-|u|)", _graph(fraction, families, {})
+    conjugated = rationalized(fraction)
+    if conjugated is not fraction:
+        yield "conjugate", _graph(conjugated, families, {})
     if families:
         yield "exp(-|u|), terms apart", _graph(spelled, families, {})
     for family in families:

@@ -28,7 +28,7 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
         current for current in nodes if not _is_arithmetic(current) and not current.is_Rational
     ]
     needed = _reached(expression, set(atoms))
-    generators = [atom for atom in atoms if atom in needed]
+    generators = list(dict.fromkeys(_atom(atom) for atom in atoms if atom in needed))
     if not generators:
         return expression, sp.S.One
     names = [sp.Dummy(f"g{i}") for i in range(len(generators))]
@@ -42,6 +42,13 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     back = dict(zip(names, generators, strict=True))
     result = values[expression]
     return result.numer.as_expr().xreplace(back), result.denom.as_expr().xreplace(back)
+
+
+def _atom(current: sp.Basic) -> sp.Basic:
+    """What ``current`` is a power of: b**(1/q) for b**(p/q), so that powers of one root are one."""
+    if current.is_Pow and current.exp.is_Rational:
+        return sp.Pow(current.base, sp.Rational(1, current.exp.q))
+    return current
 
 
 def _is_arithmetic(current: sp.Basic) -> bool:
@@ -62,6 +69,8 @@ def _reached(root: sp.Expr, leaves: set[sp.Basic]) -> set[sp.Basic]:
 
 
 def _value(current: sp.Basic, values: dict[sp.Basic, Any], rational_functions: Any) -> Any:
+    if not _is_arithmetic(current) and not current.is_Rational:
+        return values[_atom(current)] ** int(current.exp.p)
     if current.is_Rational:
         return rational_functions(sp.QQ(int(current.p), int(current.q)))
     if current.is_Pow:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from symact.graph import Node, const, node, var
+from symact.graph import Node, const, node, var, variables
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.score import bits_of_error
-from symact.stabilize.simulate import cost
+from symact.stabilize.simulate import constant, cost
 
 # What a branch costs, in the units of `_price`; so much must be gained by it.
 _BRANCH = 20.0
@@ -200,19 +200,29 @@ def merged(regimes: Sequence[Regime]) -> tuple[Regime, ...]:
     return tuple(result)
 
 
-def assemble(regimes: Sequence[Regime], name: str, fmt: Format) -> Node:
-    """One graph of nested choices; parts that two neighbours share are computed once, outside."""
+def assemble(regimes: Sequence[Regime], name: str) -> Node:
+    """One graph of nested choices; parts that two neighbours share are computed once, outside.
+
+    The innermost form, which NaN falls through to, is one that depends on the input, if any does.
+    """
     x = var(name)
-    result = regimes[-1].candidate.graph
-    for regime, after in zip(reversed(regimes[:-1]), reversed(regimes[1:]), strict=True):
-        # Of the two ways to write the boundary the one with the shorter number reads better.
-        condition = (
-            node("le", x, const(regime.high))
-            if len(repr(regime.high)) < len(repr(after.low))
-            else node("lt", x, const(after.low))
-        )
-        result = choice(condition, regime.candidate.graph, result)
+    depends = [name in variables(regime.candidate.graph) for regime in regimes]
+    last = max((i for i, d in enumerate(depends) if d), default=len(regimes) - 1)
+    result = regimes[last].candidate.graph
+    for regime, after in zip(
+        reversed(regimes[:last]), reversed(regimes[1 : last + 1]), strict=True
+    ):
+        below = _shorter(node("le", x, const(regime.high)), node("lt", x, const(after.low)))
+        result = choice(below, regime.candidate.graph, result)
+    for before, regime in zip(regimes[last:-1], regimes[last + 1 :], strict=True):
+        above = _shorter(node("gt", x, const(before.high)), node("ge", x, const(regime.low)))
+        result = choice(above, regime.candidate.graph, result)
     return result
+
+
+def _shorter(one: Node, other: Node) -> Node:
+    """Of two ways to write a boundary, the one whose number is shorter."""
+    return min(one, other, key=lambda condition: len(repr(constant(condition.args[1].value))))
 
 
 def choice(condition: Node, yes: Node, no: Node) -> Node:

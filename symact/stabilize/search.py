@@ -12,9 +12,11 @@ from symact.convert import to_graph
 from symact.derive import switches
 from symact.graph import Node, const, node, rebuild, var
 from symact.stabilize.branches import resolve
-from symact.stabilize.cover import around_root, cover, far_limits
+from symact.stabilize.cover import Ground, around_root, cover, far_limits
+from symact.stabilize.ends import mended
 from symact.stabilize.exponential import half_line, parametric_halves
 from symact.stabilize.formats import FLOAT32, Array, Format
+from symact.stabilize.gaussian import gaussians, split
 from symact.stabilize.regimes import (
     Candidate,
     Regime,
@@ -79,11 +81,12 @@ class _Problem:
         domain: tuple[float, float],
         parameters: dict[str, float],
         points: Array,
+        kinks: frozenset[float] = frozenset(),
         known: _Problem | None = None,
     ) -> None:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
-        self.truth = known.truth if known else Truth(expression, name)
+        self.truth = known.truth if known else Truth(expression, name, kinks)
         self.points = points
         self.values = [
             self._values(parameter_set, known.points, known.values[i])
@@ -145,7 +148,7 @@ class _Problem:
             self.domain,
             self.parameters,
             np.unique(points),
-            self,
+            known=self,
         )
 
 
@@ -156,6 +159,7 @@ def stabilize(
     *,
     domain: tuple[float, float] = (-np.inf, np.inf),
     parameters: dict[str, float] | None = None,
+    derivative: bool = False,
     effort: int = _POINTS,
     target: float = TARGET,
 ) -> Stable:
@@ -167,15 +171,23 @@ def stabilize(
         fmt: the format that is computed in.
         domain: the open interval in which the input lies.
         parameters: default value of every parameter.
+        derivative: whether it is a derivative, of which a subgradient is wanted at kinks.
         effort: number of sample points.
         target: the error in ULP that is aimed at; cheapness decides below it.
     """
     parameters = parameters or {}
-    problem = _pose(expression, name, fmt, domain, parameters, effort)
+    problem = _pose(expression, name, fmt, domain, parameters, effort, derivative)
+    stable = _best(problem, target)
+    return replace(stable, graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters))
+
+
+def _best(problem: _Problem, target: float) -> Stable:
+    expression, name, fmt = problem.expression, problem.name, problem.fmt
     plain = Candidate("as written", to_graph(expression))
     candidates = _distinct([plain, *_rewritten([plain])])
+    candidates = _distinct([*candidates, *_split(candidates, name, fmt)])
     before = problem.score(plain.graph)
-    if parameters:
+    if problem.parameters:
         candidates = _distinct([*candidates, *_rewritten(_halves(problem))])
         best = min(candidates, key=lambda c: _price(problem, c, target))
         return _single(problem, best, before)
@@ -189,7 +201,7 @@ def stabilize(
         graph = _mirrored(regimes, name, fmt, parity)
     else:
         regimes = _search(problem, candidates, target)
-        graph = assemble(regimes, name, fmt)
+        graph = assemble(regimes, name)
     stable = Stable(graph, regimes, parity, before, problem.score(graph))
     single = min(candidates, key=lambda c: _price(problem, c, target))
     # The search never makes it worse than the best single form.
@@ -205,15 +217,21 @@ def _pose(
     domain: tuple[float, float],
     parameters: dict[str, float],
     effort: int,
+    derivative: bool,
 ) -> _Problem:
     """The problem with its sample, closer around kinks and roots."""
     points = sample(fmt, domain, effort, _SEED, around=[0.0])
-    problem = _Problem(expression, name, fmt, domain, parameters, points)
-    special: list[float] = []
-    for parameter_set in problem.parameter_sets()[:1]:
-        for switch in switches(expression):
-            special += _zeros(switch, name, points, fmt, parameter_set)
-        special += roots(problem.truth, points, problem.values[0][0], fmt, **parameter_set)
+    zeros = [
+        zero
+        for switch in switches(expression)
+        for zero in _zeros(switch, name, points, fmt, parameters)
+    ]
+    problem = _Problem(
+        expression, name, fmt, domain, parameters, points, frozenset(zeros if derivative else ())
+    )
+    special = zeros + roots(
+        problem.truth, points, problem.values[0][0], fmt, **problem.parameter_sets()[0]
+    )
     if not special:
         return problem
     near = np.concatenate([neighbourhood(fmt, point) for point in special])
@@ -252,7 +270,15 @@ def _rewritten(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         yield candidate
         graph, fired = rewrite(candidate.graph)
         if fired:
-            yield Candidate(candidate.name, graph, fired)
+            yield replace(candidate, graph=graph, rules=fired)
+
+
+def _split(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator[Candidate]:
+    """Those candidates with an exponential of a square, its argument split."""
+    for candidate in candidates:
+        graph = split(candidate.graph, name, fmt)
+        if graph is not candidate.graph:
+            yield replace(candidate, name=f"{candidate.name}, square split", graph=graph)
 
 
 def _halves(problem: _Problem) -> Iterator[Candidate]:
@@ -265,12 +291,17 @@ def _pieces(problem: _Problem) -> list[tuple[float, float]]:
     """Intervals between kinks (and 0), on which the expression has no branches."""
     low, high = max(problem.domain[0], -problem.fmt.max), min(problem.domain[1], problem.fmt.max)
     cuts = {low, high, *([0.0] if low < 0 < high else [])}
-    for switch in switches(problem.expression):
-        for zero in _zeros(switch, problem.name, problem.points, problem.fmt, {}):
-            if low < zero < high:
-                cuts.add(zero)
+    cuts.update(kink for kink in _kinks(problem) if low < kink < high)
     ends = sorted(cuts)
     return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def _kinks(problem: _Problem) -> list[float]:
+    return [
+        zero
+        for switch in switches(problem.expression)
+        for zero in _zeros(switch, problem.name, problem.points, problem.fmt, problem.parameters)
+    ]
 
 
 def _inside(low: float, high: float) -> float:
@@ -293,26 +324,36 @@ def _closed_forms(problem: _Problem) -> Iterator[Candidate]:
         for name, graph in half_line(branch, problem.name, point):
             yield Candidate(name, graph)
     yield Candidate("zero", const(0))
-    yield from far_limits(problem.truth, problem.name, problem.fmt)
+    ground = _ground(problem)
+    yield from far_limits(ground)
     (values, _), *_ = problem.values
     for near in roots(problem.truth, problem.points, values, problem.fmt):
-        yield from around_root(problem.truth, problem.name, near, problem.fmt)
+        yield from around_root(ground, near)
+
+
+def _ground(problem: _Problem) -> Ground:
+    cuts = sorted({edge for piece in _pieces(problem) for edge in piece} - {0.0})
+    if 0.0 in _kinks(problem):
+        cuts.append(0.0)
+    quadratics = tuple(gaussians(problem.expression, problem.name))
+    return Ground(problem.truth, problem.name, problem.fmt, tuple(cuts), quadratics)
 
 
 def _search(problem: _Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:
     """Regimes over the problem's points: closed forms first, then series where those fall short."""
     candidates = _distinct([*candidates, *_rewritten(_closed_forms(problem))])
+    candidates = _distinct([*candidates, *_split(candidates, problem.name, problem.fmt)])
     errors = envelope(np.array([problem.errors(c.graph) for c in candidates]))
+    ground = _ground(problem)
     for _ in range(_ROUNDS):
         path = choose(errors, candidates, target)
         bad = errors[path, np.arange(len(path))] > target
         if not bad.any():
             break
-        cuts = [edge for piece in _pieces(problem) for edge in piece if edge != 0.0]
         fitted = [
             candidate
             for low, high in _runs(problem.points, bad)
-            for candidate in cover(problem.truth, problem.name, low, high, cuts, problem.fmt)
+            for candidate in cover(ground, low, high)
         ]
         fresh = [c for c in _distinct(fitted) if c.graph not in {k.graph for k in candidates}]
         if not fresh:
@@ -327,7 +368,7 @@ def _search(problem: _Problem, candidates: list[Candidate], target: float) -> tu
     regimes = bounds(path, problem.points, candidates, problem.fmt, measure, target)
 
     def build(trial: Sequence[Regime]) -> Node:
-        return assemble(trial, problem.name, problem.fmt)
+        return assemble(trial, problem.name)
 
     return simplify(regimes, candidates, errors, problem.points, target, build)
 
@@ -378,13 +419,13 @@ def _mirrored(regimes: tuple[Regime, ...], name: str, fmt: Format, parity: int) 
         if parity == -1:
             graph = _odd(regime.candidate, graph, x, fmt)
         turned.append(replace(regime, candidate=replace(regime.candidate, graph=graph)))
-    whole = assemble(turned, name, fmt)
+    whole = assemble(turned, name)
     # The thresholds compare |x| as well.
     conditions = {
         node(op, x, const(edge)): node(op, magnitude, const(edge))
         for regime in regimes
         for edge in (regime.low, regime.high)
-        for op in ("le", "lt")
+        for op in ("le", "lt", "ge", "gt")
     }
     return rebuild(whole, conditions)
 

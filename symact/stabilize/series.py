@@ -9,6 +9,7 @@ Practice, SIAM 2013), with coefficients computed from Arb balls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from flint import arb, arb_mat, arb_poly, ctx
 
 from symact.graph import Node, const, node, var
 from symact.stabilize.formats import FLOAT64, Format
+from symact.stabilize.gaussian import Quadratic, exponential
 from symact.stabilize.truth import Truth
 
 _PRECISION = 512
@@ -104,6 +106,39 @@ def infinity(name: str, low: float, high: float, power: int) -> Chart:
     )  # fmt: skip
 
 
+def gaussian_tail(name: str, low: float, high: float, exponent: Quadratic, fmt: Format) -> Chart:
+    """In a Gaussian tail: exp(a·x² + b·x) times a polynomial in 1/|x|."""
+    inverse = const(1) / node("abs", var(name))
+    near, far = sorted((abs(low), abs(high)))
+    sign = 1 if high > 0 else -1
+    a, b = (arb(int(c.p)) / int(c.q) for c in (exponent.a, exponent.b))
+    return Chart(
+        "Gaussian tail", inverse, exponential(exponent, name, fmt),
+        lambda v: sign / v, lambda x: (a * x * x + b * x).exp(), 1 / far, 1 / near,
+    )  # fmt: skip
+
+
+def exponential_slope(name: str, low: float, high: float, rate: float) -> Chart:
+    """In any steep tail: exp(2**k (x - c)), whose argument is exact, times a polynomial in x - c."""
+    middle = _short((low + high) / 2, (high - low) / 8)
+    distance = var(name) - const(middle)
+    return Chart(
+        "exponential tail", distance, node("exp", const(rate) * distance),
+        lambda v: v + middle, lambda x: (rate * (x - middle)).exp(), low - middle, high - middle,
+    )  # fmt: skip
+
+
+def steepness(truth: Truth, low: float, high: float, params: dict[str, float]) -> float | None:
+    """The power of two closest to the logarithmic slope between two points, signed; None if flat."""
+    sizes = [abs(truth.ball(end, params, _PRECISION)) for end in (low, high)]
+    if not all(size.is_finite() and size > 0 for size in sizes):
+        return None
+    slope = float(((sizes[1] / sizes[0]).log() / (high - low)).mid())
+    if abs(slope) * (high - low) < 2.0:
+        return None
+    return math.copysign(2.0 ** round(math.log2(abs(slope))), slope)
+
+
 def _short(value: float, tolerance: float) -> float:
     """The number of fewest binary digits within ``tolerance`` of ``value``."""
     for exponent in range(64, -200, -1):
@@ -174,10 +209,11 @@ def _chebyshev(
     samples = []
     for angle in angles:
         at = chart.to_input((low + high) / 2 + (high - low) / 2 * angle.cos())
-        sample = truth.ball(at, params, _PRECISION) / chart.factor_at(at)
-        if not (sample.is_finite() and sample.rad() < arb(2) ** -120 * (1 + abs(sample))):
+        value = truth.sharp(at, params, _PRECISION // 2)
+        ctx.prec = _PRECISION
+        if value is None:
             return None
-        samples.append(sample.mid())
+        samples.append((value / chart.factor_at(at)).mid())
     cosines = arb_mat([[(angle * k).cos() for angle in angles] for k in range(count)])
     column = cosines * arb_mat([[s] for s in samples])
     coefficients = [column[k, 0] * 2 / count for k in range(count)]

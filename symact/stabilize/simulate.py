@@ -1,7 +1,7 @@
 """Simulate: what a graph would compute in a format, each kernel as inaccurate as it was measured.
 
-TensorFlow is not run. Every operation is evaluated in float64, disturbed by up to the kernel's worst
-error from the op table, rounded to the format, and flushed to zero below the normal range. The
+TensorFlow is not run. Every operation is evaluated in float64, disturbed by up to the kernel's
+worst error from the op table, rounded to the format, and flushed to zero below the normal range. The
 disturbance is pseudo-random but fixed, so that a score is the same in every run.
 """
 
@@ -22,8 +22,9 @@ _WORST_FLOAT64_KERNEL = 1.5
 
 
 @lru_cache(maxsize=8192)
-def constant(value: sp.Expr) -> float:
+def constant(value: sp.Expr | None) -> float:
     """The float64 nearest to an exact SymPy number."""
+    assert value is not None
     if value.is_Rational:
         return int(value.p) / int(value.q)
     return float(value.evalf(30)) if value is not sp.nan else float("nan")

@@ -7,7 +7,7 @@ Transactions on Computers 66(8), 2017.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,15 @@ class Truth:
     Args:
         expression: over real symbols; conditions of a Piecewise included.
         name: the input; every other symbol is a parameter.
+        kinks: inputs where ``expression``, a derivative, may jump. Its rules are applied to every
+            kinked part alone, and what they add up to may be no subgradient of the whole; there the
+            value is the common limit from both sides, or else kept between the two.
     """
 
-    def __init__(self, expression: sp.Expr, name: str = "x") -> None:
+    def __init__(
+        self, expression: sp.Expr, name: str = "x", kinks: frozenset[float] = frozenset()
+    ) -> None:
+        self._kinks = kinks
         self._steps = list(walk([to_graph(expression)]))
         self._position = {step: i for i, step in enumerate(self._steps)}
         self._arguments = [[self._position[arg] for arg in step.args] for step in self._steps]
@@ -67,11 +73,28 @@ class Truth:
         ctx.prec = precision
         return self._evaluate(arb(point) if isinstance(point, float) else point, params, precision)
 
+    def sharp(self, point: arb, params: dict[str, float], bits: int) -> arb | None:
+        """The value at ``point`` to ``bits`` bits, by growing precision; None if it has none."""
+        for precision in (2 * bits, 8 * bits, 32 * bits):
+            value = self.ball(point, params, precision)
+            if value.is_finite() and (value.rel_accuracy_bits() >= bits or value.is_zero()):
+                return value
+        return None
+
+    def side(self, point: float, side: int, params: dict[str, float]) -> float:
+        """The limit at ``point`` from one side (-1 or 1)."""
+        step = arb(_NEAR) * arb(max(abs(point), 1.0))
+        return float(self.ball(arb(point) + side * step, params, 4096).mid())
+
     def _value(self, point: float, params: dict[str, float]) -> tuple[float, float]:
         if math.isnan(point):
             return math.nan, 0.0
         if math.isinf(point):
             return self._limit_at_infinity(point, params)
+        if point in self._kinks:
+            settled = self._subgradient(point, params)
+            if settled is not None:
+                return settled
         for precision in _PRECISIONS:
             ctx.prec = precision
             value = self._evaluate(arb(point), params, precision)
@@ -88,6 +111,20 @@ class Truth:
         if value.is_finite() and value.contains(0) and value.abs_upper() < arb(2) ** -3000:
             return 0.0, 0.0
         return math.nan, 0.0
+
+    def _subgradient(self, point: float, params: dict[str, float]) -> tuple[float, float] | None:
+        """A subgradient at a kink: the value by the rules where it lies between the two sides'."""
+        step = arb(_NEAR) * arb(max(abs(point), 1.0))
+        sides = [self.ball(arb(point) + side * step, params, 4096) for side in (-1, 1)]
+        here = self.ball(point, params, 4096)
+        if not all(value.is_finite() for value in sides):
+            return None
+        low, high = sorted((value.mid() for value in sides), key=float)
+        slack = abs(high - low) / 2**40 + arb(2) ** -200 * (1 + abs(high))
+        if here.is_finite() and low - slack <= here.mid() <= high + slack:
+            return None
+        middle = (low + high) / 2
+        return _split(middle) if abs(middle) > arb(2) ** -190 else (0.0, 0.0)
 
     def _fill_gap(self, point: float, params: dict[str, float]) -> tuple[float, float] | None:
         """The limit at ``point`` from both sides, or None where there is none."""

@@ -1,0 +1,129 @@
+"""The compiler: the pipeline from a formula to an Activation, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symact.derive import derive
+from symact.emit import emit
+from symact.errors import OptionError
+from symact.formula import Formula
+from symact.parse import parse
+from symact.program import Family, Program, Wrt, lower
+from symact.schedule import RESIDUALS, Schedule, schedule
+from symact.stabilize import Stable, stabilize_family
+
+if TYPE_CHECKING:
+    from symact.activation import Activation
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What each stage of the pipeline made of a formula, up to the emitted source."""
+
+    formula: Formula
+    program: Program
+    family: Family
+    stable: Mapping[Wrt, Mapping[str, Stable]]
+    schedule: Schedule
+    source: str
+
+
+def compile(
+    formula: sp.Expr | str,
+    *,
+    name: str | None = None,
+    inputs: Sequence[str] = ("x",),
+    params: Mapping[str, float] | None = None,
+    trainable: Sequence[str] = (),
+    domain: tuple[object, object] | None = None,
+    axis: int = -1,
+    order: int = 2,
+    residual: str = "auto",
+    jit_compile: bool | str = "auto",
+) -> Activation:
+    """Compile a formula to a Keras activation with exact, numerically stable derivatives.
+
+    Args:
+        formula: a SymPy expression, or text in SymPy's spelling (never evaluated as Python).
+        name: name of the function, and in CamelCase of its Layer; default "activation".
+        inputs: names of the symbols that stand for input tensors.
+        params: default value of every other symbol.
+        trainable: names of the parameters that become weights of the Layer.
+        domain: open interval ``(lo, hi)`` in which the input lies; default the whole line.
+        axis: the axis that reductions run over.
+        order: how many times the function can be differentiated by its own formulas, at least 1.
+        residual: what backward keeps from forward: "auto", "input" or "derivative".
+        jit_compile: whether the emitted function fuses itself with XLA; "auto" decides by its cost.
+
+    Returns:
+        The activation: callable on tensors of any floating dtype and shape, result of the same shape.
+
+    Raises:
+        FormulaError: the formula is refused; the message says what, where and how to mend it.
+        OptionError: an option has a value that is refused.
+    """
+    from symact.activation import load  # imports TensorFlow, which nothing before needs
+
+    compilation = translate(
+        formula,
+        name=name,
+        inputs=inputs,
+        params=params,
+        trainable=trainable,
+        domain=domain,
+        axis=axis,
+        order=order,
+        residual=residual,
+        jit_compile=jit_compile,
+    )
+    return load(compilation)
+
+
+def translate(
+    formula: sp.Expr | str,
+    *,
+    name: str | None = None,
+    inputs: Sequence[str] = ("x",),
+    params: Mapping[str, float] | None = None,
+    trainable: Sequence[str] = (),
+    domain: tuple[object, object] | None = None,
+    axis: int = -1,
+    order: int = 2,
+    residual: str = "auto",
+    jit_compile: bool | str = "auto",
+) -> Compilation:
+    """The pipeline up to the emitted source, without TensorFlow; arguments as for ``compile``."""
+    _check_options(order, residual, jit_compile)
+    parsed = parse(
+        formula,
+        name=name,
+        inputs=inputs,
+        params=params,
+        trainable=trainable,
+        domain=domain,
+        axis=axis,
+    )
+    program = lower(parsed)
+    family = derive(program, order)
+    stable = stabilize_family(family)
+    plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
+    return Compilation(parsed, program, family, stable, plan, emit(plan))
+
+
+def _check_options(order: int, residual: str, jit_compile: bool | str) -> None:
+    if not isinstance(order, int) or isinstance(order, bool) or not 1 <= order <= 4:
+        raise OptionError(f"order must be a whole number from 1 to 4, not {order!r}")
+    if residual not in RESIDUALS:
+        raise OptionError(f"residual must be one of {', '.join(RESIDUALS)}, not {residual!r}")
+    if residual == "derivative" and order > 1:
+        raise OptionError(
+            "residual='derivative' keeps the finished derivative, which cannot be differentiated "
+            "again; pass order=1 with it"
+        )
+    if jit_compile not in (True, False, "auto"):
+        raise OptionError(f"jit_compile must be True, False or 'auto', not {jit_compile!r}")
