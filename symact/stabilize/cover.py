@@ -126,10 +126,13 @@ def _at_infinity(ground: Ground, near: float, side: int) -> Iterator[Candidate]:
 def _gaussian(ground: Ground, near: float, far: float) -> Iterator[Candidate]:
     """A Gaussian tail from ``far`` towards ``near``; returns how close it comes."""
     for exponent in ground.quadratics:
+        power = series.tail_power(ground.truth, 1 if far > 0 else -1, exponent, {})
+        if power is None:
+            continue
         for share in (0.0, 0.125, 0.25, 0.5):
             start = near + share * (far - near)
             ends = sorted((start, far))
-            chart = series.gaussian_tail(ground.name, *ends, exponent, ground.fmt)
+            chart = series.gaussian_tail(ground.name, *ends, exponent, power, ground.fmt)
             graph = ground.fit(chart)
             if graph is not None:
                 yield Candidate("Gaussian tail", graph)

@@ -106,16 +106,43 @@ def infinity(name: str, low: float, high: float, power: int) -> Chart:
     )  # fmt: skip
 
 
-def gaussian_tail(name: str, low: float, high: float, exponent: Quadratic, fmt: Format) -> Chart:
-    """In a Gaussian tail: exp(a·x² + b·x) times a polynomial in 1/|x|."""
-    inverse = const(1) / node("abs", var(name))
+def gaussian_tail(
+    name: str, low: float, high: float, exponent: Quadratic, power: int, fmt: Format
+) -> Chart:
+    """In a Gaussian tail: exp(a·x² + b·x)·|x|**power times a polynomial in 1/|x|."""
+    size = node("abs", var(name))
+    inverse = const(1) / size
     near, far = sorted((abs(low), abs(high)))
     sign = 1 if high > 0 else -1
-    a, b = (arb(int(c.p)) / int(c.q) for c in (exponent.a, exponent.b))
+    scale = _power(size if power > 0 else inverse, abs(power))
+    factor = exponential(exponent, name, fmt)
     return Chart(
-        "Gaussian tail", inverse, exponential(exponent, name, fmt),
-        lambda v: sign / v, lambda x: (a * x * x + b * x).exp(), 1 / far, 1 / near,
+        "Gaussian tail", inverse, factor if scale is None else scale * factor,
+        lambda v: sign / v, lambda x: _gaussian(exponent, x) * abs(x) ** power, 1 / far, 1 / near,
     )  # fmt: skip
+
+
+def _gaussian(exponent: Quadratic, x: arb) -> arb:
+    a, b = (arb(int(c.p)) / int(c.q) for c in (exponent.a, exponent.b))
+    return (a * x * x + b * x).exp()
+
+
+def tail_power(
+    truth: Truth, side: int, exponent: Quadratic, params: dict[str, float]
+) -> int | None:
+    """The integer p for which the function falls as exp(a·x² + b·x)·|x|**p; None without one."""
+    quotients = []
+    for size in (24, 48):  # far enough to see the power, near enough for Φ(x) - 1 in 16,384 bits
+        at = arb(side * size)
+        value = truth.sharp(at, params, _PRECISION)
+        if value is None or value.is_zero():
+            return None
+        quotients.append(abs(value / _gaussian(exponent, at)))
+    slope = (quotients[1] / quotients[0]).log() / arb(2).log()
+    if not slope.is_finite() or abs(slope) > 40:
+        return None
+    power = round(float(slope.mid()))
+    return power if abs(float(slope.mid()) - power) < 0.1 else None
 
 
 def exponential_slope(name: str, low: float, high: float, rate: float) -> Chart:
@@ -155,8 +182,10 @@ def growth(truth: Truth, side: int, near_zero: bool, params: dict[str, float]) -
     if not all(size.is_finite() and size > 0 for size in sizes):
         return None
     precise = (sizes[0] / sizes[1]).log() / arb(2).log() / (ends[0] - ends[1])
+    if not abs(precise) < 40:
+        return None
     power = round(float(precise.mid()))
-    return power if abs(float(precise.mid()) - power) < 1e-2 and abs(power) < 40 else None
+    return power if abs(float(precise.mid()) - power) < 1e-2 else None
 
 
 def exact_root(truth: Truth, near: float, fmt: Format, params: dict[str, float]) -> arb | None:
