@@ -11,7 +11,7 @@ import numpy as np
 from symact.graph import Node
 from symact.stabilize import series
 from symact.stabilize.formats import Format
-from symact.stabilize.gaussian import Quadratic
+from symact.stabilize.exponents import Exponent
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.sampling import roots
 from symact.stabilize.series import Chart
@@ -32,14 +32,14 @@ class Ground:
 
     Attributes:
         cuts: where the function is not smooth.
-        quadratics: the exponents of its Gaussian tails, if it has such.
+        exponents: those that its tails may fall by.
     """
 
     truth: Truth
     name: str
     fmt: Format
     cuts: tuple[float, ...] = ()
-    quadratics: tuple[Quadratic, ...] = ()
+    exponents: tuple[Exponent, ...] = ()
 
     def fit(self, chart: Chart) -> Node | None:
         return series.fit(self.truth, chart, self.fmt, {})
@@ -73,7 +73,7 @@ def _cover_side(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
     near = max(near, ground.fmt.min_normal)
     if near < far:
         near, far = sorted((side * near, side * far), key=abs)
-        stop = yield from _gaussian(ground, near, far)
+        stop = yield from _falling(ground, near, far)
         if abs(near) < abs(stop):
             yield from _between(ground, *sorted((near, stop)), _MOST_SPLITS)
 
@@ -123,19 +123,19 @@ def _at_infinity(ground: Ground, near: float, side: int) -> Iterator[Candidate]:
     return None
 
 
-def _gaussian(ground: Ground, near: float, far: float) -> Iterator[Candidate]:
-    """A Gaussian tail from ``far`` towards ``near``; returns how close it comes."""
-    for exponent in ground.quadratics:
+def _falling(ground: Ground, near: float, far: float) -> Iterator[Candidate]:
+    """A falling tail from ``far`` towards ``near``; returns how close it comes."""
+    for exponent in ground.exponents:
         power = series.tail_power(ground.truth, 1 if far > 0 else -1, exponent, {})
         if power is None:
             continue
         for share in (0.0, 0.125, 0.25, 0.5):
             start = near + share * (far - near)
             ends = sorted((start, far))
-            chart = series.gaussian_tail(ground.name, *ends, exponent, power, ground.fmt)
+            chart = series.falling_tail(ground.name, *ends, exponent, power, ground.fmt)
             graph = ground.fit(chart)
             if graph is not None:
-                yield Candidate("Gaussian tail", graph)
+                yield Candidate("falling tail", graph)
                 return start
     return far
 

@@ -42,9 +42,11 @@ _HYPERBOLIC = {
 
 
 def to_exponentials(expression: sp.Expr) -> sp.Expr:
-    """Hyperbolic functions exchanged for exponentials; ``tanh(log(v))`` becomes rational in v."""
+    """Hyperbolic functions as exponentials (``tanh(log(v))`` gets rational in v), sinc as a quotient."""
 
     def visit(current: sp.Basic) -> sp.Basic:
+        if isinstance(current, sp.sinc):
+            return sp.sin(current.args[0]) / current.args[0]
         spelled = _HYPERBOLIC.get(type(current))
         return spelled(sp.exp(current.args[0])) if spelled else current
 

@@ -16,7 +16,7 @@ from symact.stabilize.cover import Ground, around_root, cover, far_limits
 from symact.stabilize.ends import mended
 from symact.stabilize.exponential import half_line, parametric_halves
 from symact.stabilize.formats import FLOAT32, Array, Format
-from symact.stabilize.gaussian import gaussians, split
+from symact.stabilize.exponents import exponents, split
 from symact.stabilize.regimes import (
     Candidate,
     Regime,
@@ -38,6 +38,7 @@ TARGET = 3.5
 _SEED = 20240229
 _POINTS = 700
 _ROUNDS = 3
+_CLAMPS = (2**13, 2**60)
 # A formula with parameters is measured at its defaults and at these multiples of them.
 _PARAMETER_SCALES = (1.0, 0.5, 2.0)
 
@@ -94,6 +95,7 @@ class _Problem:
             else self.truth.at(points, **parameter_set)
             for i, parameter_set in enumerate(self.parameter_sets())
         ]
+        self.kinks = sorted(kinks)
 
     def _values(
         self, parameter_set: dict[str, float], points: Array, values: tuple[Array, Array]
@@ -130,8 +132,28 @@ class _Problem:
         worst = np.zeros(points.shape)
         for parameters, (high, low) in zip(self.parameter_sets(), values, strict=True):
             computed = simulate(graph, {self.name: points, **parameters}, self.fmt)
-            worst = np.maximum(worst, ulp_error(computed, high, low, self.fmt))
+            errors = ulp_error(computed, high, low, self.fmt)
+            worst = np.maximum(
+                worst, self._forgive_subgradients(errors, computed, points, parameters)
+            )
         return worst
+
+    def _forgive_subgradients(
+        self, errors: Array, computed: Array, points: Array, parameters: dict[str, float]
+    ) -> Array:
+        """``errors`` with 0 at kinks where ``computed`` lies between the two sides' derivatives."""
+        for kink in self.kinks:
+            at = points == kink
+            if at.any():
+                low, high = self._sides(kink, parameters)
+                slack = 4 * self.fmt.epsilon * max(abs(low), abs(high))
+                inside = (computed >= low - slack) & (computed <= high + slack)
+                errors = np.where(at & inside, 0.0, errors)
+        return errors
+
+    def _sides(self, kink: float, parameters: dict[str, float]) -> tuple[float, float]:
+        low, high = sorted(self.truth.side(kink, side, parameters) for side in (-1, 1))
+        return low, high
 
     def score(self, graph: Node) -> Score:
         errors = self.errors(graph)
@@ -148,6 +170,7 @@ class _Problem:
             self.domain,
             self.parameters,
             np.unique(points),
+            frozenset(self.kinks),
             known=self,
         )
 
@@ -189,6 +212,7 @@ def _best(problem: _Problem, target: float) -> Stable:
     before = problem.score(plain.graph)
     if problem.parameters:
         candidates = _distinct([*candidates, *_rewritten(_halves(problem))])
+        candidates = _distinct([*candidates, *_clamped(candidates, name)])
         best = min(candidates, key=lambda c: _price(problem, c, target))
         return _single(problem, best, before)
     good = [c for c in candidates if problem.errors(c.graph).max() <= target]
@@ -274,11 +298,26 @@ def _rewritten(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
 
 
 def _split(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator[Candidate]:
-    """Those candidates with an exponential of a square, its argument split."""
+    """Those candidates with an exponential of a polynomial, its argument split."""
     for candidate in candidates:
         graph = split(candidate.graph, name, fmt)
         if graph is not candidate.graph:
-            yield replace(candidate, name=f"{candidate.name}, square split", graph=graph)
+            yield replace(candidate, name=f"{candidate.name}, argument split", graph=graph)
+
+
+def _clamped(candidates: Iterable[Candidate], name: str) -> Iterator[Candidate]:
+    """Forms whose input is kept within bounds, beyond which the function does not change any more."""
+    x = var(name)
+    for candidate in candidates:
+        for bound in _CLAMPS:
+            below, above = node("max", x, const(-bound)), node("min", x, const(bound))
+            both = node("max", node("min", x, const(bound)), const(-bound))
+            for inside in (below, above, both):
+                yield replace(
+                    candidate,
+                    name=f"{candidate.name}, clamped",
+                    graph=rebuild(candidate.graph, {x: inside}),
+                )
 
 
 def _halves(problem: _Problem) -> Iterator[Candidate]:
@@ -335,8 +374,8 @@ def _ground(problem: _Problem) -> Ground:
     cuts = sorted({edge for piece in _pieces(problem) for edge in piece} - {0.0})
     if 0.0 in _kinks(problem):
         cuts.append(0.0)
-    quadratics = tuple(gaussians(problem.expression, problem.name))
-    return Ground(problem.truth, problem.name, problem.fmt, tuple(cuts), quadratics)
+    falling = tuple(exponents(problem.expression, problem.name))
+    return Ground(problem.truth, problem.name, problem.fmt, tuple(cuts), falling)
 
 
 def _search(problem: _Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:

@@ -19,7 +19,7 @@ from flint import arb, arb_mat, arb_poly, ctx
 
 from symact.graph import Node, const, node, var
 from symact.stabilize.formats import FLOAT64, Format
-from symact.stabilize.gaussian import Quadratic, exponential
+from symact.stabilize.exponents import Exponent, exponential
 from symact.stabilize.truth import Truth
 
 _PRECISION = 512
@@ -106,10 +106,10 @@ def infinity(name: str, low: float, high: float, power: int) -> Chart:
     )  # fmt: skip
 
 
-def gaussian_tail(
-    name: str, low: float, high: float, exponent: Quadratic, power: int, fmt: Format
+def falling_tail(
+    name: str, low: float, high: float, exponent: Exponent, power: int, fmt: Format
 ) -> Chart:
-    """In a Gaussian tail: exp(a·x² + b·x)·|x|**power times a polynomial in 1/|x|."""
+    """In a tail that falls as exp(w(x)): exp(w(x))·|x|**power times a polynomial in 1/|x|."""
     size = node("abs", var(name))
     inverse = const(1) / size
     near, far = sorted((abs(low), abs(high)))
@@ -117,27 +117,20 @@ def gaussian_tail(
     scale = _power(size if power > 0 else inverse, abs(power))
     factor = exponential(exponent, name, fmt)
     return Chart(
-        "Gaussian tail", inverse, factor if scale is None else scale * factor,
-        lambda v: sign / v, lambda x: _gaussian(exponent, x) * abs(x) ** power, 1 / far, 1 / near,
+        "falling tail", inverse, factor if scale is None else scale * factor,
+        lambda v: sign / v, lambda x: exponent.at(x).exp() * abs(x) ** power, 1 / far, 1 / near,
     )  # fmt: skip
 
 
-def _gaussian(exponent: Quadratic, x: arb) -> arb:
-    a, b = (arb(int(c.p)) / int(c.q) for c in (exponent.a, exponent.b))
-    return (a * x * x + b * x).exp()
-
-
-def tail_power(
-    truth: Truth, side: int, exponent: Quadratic, params: dict[str, float]
-) -> int | None:
-    """The integer p for which the function falls as exp(a·x² + b·x)·|x|**p; None without one."""
+def tail_power(truth: Truth, side: int, exponent: Exponent, params: dict[str, float]) -> int | None:
+    """The integer p for which the function falls as exp(exponent)·|x|**p; None without one."""
     quotients = []
     for size in (24, 48):  # far enough to see the power, near enough for Φ(x) - 1 in 16,384 bits
         at = arb(side * size)
         value = truth.sharp(at, params, _PRECISION)
         if value is None or value.is_zero():
             return None
-        quotients.append(abs(value / _gaussian(exponent, at)))
+        quotients.append(abs(value / exponent.at(at).exp()))
     slope = (quotients[1] / quotients[0]).log() / arb(2).log()
     if not slope.is_finite() or abs(slope) > 40:
         return None

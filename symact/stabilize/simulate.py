@@ -80,7 +80,9 @@ def _apply(
     if worst > 0.5:
         # Numbered by op name, so that a graph's score does not depend on what was scored before.
         noise = _disturbance(sum(map(ord, op.name)), int(np.prod(shape, dtype=int))).reshape(shape)
-        result = result + noise * (worst - 0.5) * fmt.ulp(result)
+        # Next to the smallest normal number the disturbance itself would flush results to zero.
+        disturbed = np.abs(result) > 8 * fmt.min_normal
+        result = result + noise * (worst - 0.5) * fmt.ulp(result) * disturbed
     return fmt.round(result)
 
 
