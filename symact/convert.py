@@ -204,6 +204,23 @@ def to_graph(root: sp.Basic, *, formula: str = "") -> Node:
     return done[root]
 
 
+def is_supported(current: sp.Basic) -> bool:
+    """Whether ``to_graph`` has a graph for this kind of node."""
+    return bool(
+        current.is_Symbol
+        or current.is_Number
+        or current.is_NumberSymbol
+        or current.is_Add
+        or current.is_Mul
+        or current.is_Pow
+        or current is sp.true
+        or current is sp.false
+        or isinstance(current, sp.Piecewise)
+        or type(current).__name__ == "ExprCondPair"
+        or type(current) in FUNCTIONS
+    )
+
+
 def _convert(current: sp.Basic, done: dict[sp.Basic, Node], formula: str) -> Node:
     if current is sp.true or current is sp.false:
         return TRUE if current is sp.true else FALSE

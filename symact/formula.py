@@ -56,8 +56,9 @@ class Formula:
 
     @property
     def class_name(self) -> str:
-        """The Layer's name: ``scaled_sigmoid`` → ``ScaledSigmoid``."""
-        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part)
+        """The Layer's name: ``scaled_sigmoid`` → ``ScaledSigmoid``; never the function's own."""
+        camel = "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part)
+        return f"{camel}Layer" if camel == self.name else camel
 
     def in_users_symbols(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with symact's real symbols replaced by the user's own."""

@@ -12,7 +12,8 @@ from symact.formula import Formula
 from symact.graph import Node
 from symact.program import Family, Wrt
 from symact.stabilize import Stable
-from symact.stabilize.simulate import constant, cost
+from symact.numbers import as_float
+from symact.stabilize.simulate import cost
 from symact.stabilize.truth import Truth
 
 # What backward keeps from forward: "input" recomputes from x, "derivative" keeps the derivative.
@@ -105,7 +106,7 @@ def _conventions(family: Family) -> tuple[str, ...]:
         if kink.free_symbols:
             lines.append(f"kink at {name} = {kink}: the derivative of the branch that holds there")
             continue
-        at = constant(kink)
+        at = as_float(kink)
         truth = truth or Truth(family.programs[(name,)].expression, name, frozenset([at]))
         sides = [truth.side(at, side, formula.defaults) for side in (-1, 1)]
         if abs(sides[0] - sides[1]) > 1e-12 * (1 + abs(sides[0])):

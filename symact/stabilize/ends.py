@@ -22,8 +22,13 @@ def mended(
     fmt: Format,
     domain: tuple[float, float],
     parameters: dict[str, float],
+    derivative: bool,
 ) -> Node:
-    """``graph`` with the limits of ``truth`` at those of ±inf that end the ``domain``."""
+    """``graph`` with the limits of ``truth`` at those of ±inf that end the ``domain``.
+
+    A derivative that is constant on one side (of relu, say) stays so for NaN: the value is NaN there
+    and says it.
+    """
     x = var(name)
 
     def at(candidate: Node, points: Array) -> Array:
@@ -44,7 +49,7 @@ def mended(
         else:
             infinity = const(sp.oo if end > 0 else -sp.oo)
             graph = node("where", node("eq", x, infinity), const(float(limit)), graph)
-    if not np.isnan(at(graph, np.array([np.nan]))).all():
+    if not derivative and not np.isnan(at(graph, np.array([np.nan]))).all():
         graph = node("where", node("is_nan", x), x, graph)
     return graph
 

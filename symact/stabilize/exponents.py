@@ -18,7 +18,7 @@ from flint import arb
 from symact.convert import dag, to_sympy
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.formats import Format
-from symact.stabilize.simulate import constant
+from symact.numbers import as_ball, as_float
 
 _POLYNOMIAL = {"add", "sub", "mul", "div", "neg", "abs", "square", "const", "var"}
 _MOST_TERMS = 3
@@ -45,16 +45,8 @@ class Exponent:
         y = abs(x) if self.magnitude else x
         total = arb(0)
         for power, coefficient in enumerate(self.coefficients, 1):
-            total += _as_ball(coefficient) * y**power
+            total += as_ball(coefficient) * y**power
         return total
-
-
-def _as_ball(value: sp.Expr) -> arb:
-    from flint import ctx
-
-    from symact.stabilize.truth import number_as_ball
-
-    return number_as_ball(value, ctx.prec)
 
 
 def polynomial(exponent: sp.Expr, name: str) -> tuple[Exponent, sp.Expr] | None:
@@ -115,7 +107,7 @@ def exponential(exponent: Exponent, name: str, fmt: Format) -> Node:
         if coefficient == 0:
             continue
         grain = 2 ** max(_ARGUMENT_DIGITS[fmt.digits] - power * digits, 0)
-        short = sp.Rational(round(constant(coefficient * grain)), grain)
+        short = sp.Rational(round(as_float(coefficient * grain)), grain)
         if short != 0:
             exact.append(_times(short, _power(head, power)))
         if short != coefficient:

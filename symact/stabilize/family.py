@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from symact.program import Family, Wrt
 from symact.stabilize.formats import FORMATS
 from symact.stabilize.search import Stable, stabilize
-from symact.stabilize.simulate import constant
+from symact.numbers import as_float
 
 # Sample points and the error aimed at (ULP), by how often the function was differentiated: second
 # derivatives serve Hessian penalties and the like, where a digit more or less is nothing.
 _EFFORT = {0: (700, 3.5), 1: (700, 3.5)}
-_LATER = (250, 32.0)
+_LATER = (250, 4096.0)
 
 
 def stabilize_family(family: Family) -> Mapping[Wrt, Mapping[str, Stable]]:
@@ -31,7 +31,7 @@ def stabilize_family(family: Family) -> Mapping[Wrt, Mapping[str, Stable]]:
                 program.expression,
                 name,
                 fmt,
-                domain=(constant(low), constant(high)),
+                domain=(as_float(low), as_float(high)),
                 parameters=formula.defaults,
                 derivative=bool(wrt),
                 effort=effort,

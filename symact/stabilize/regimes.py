@@ -15,7 +15,8 @@ import numpy as np
 from symact.graph import Node, const, node, var, variables
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.score import bits_of_error
-from symact.stabilize.simulate import constant, cost
+from symact.numbers import as_float
+from symact.stabilize.simulate import cost
 
 # What a branch costs, in the units of `_price`; so much must be gained by it.
 _BRANCH = 20.0
@@ -222,7 +223,7 @@ def assemble(regimes: Sequence[Regime], name: str) -> Node:
 
 def _shorter(one: Node, other: Node) -> Node:
     """Of two ways to write a boundary, the one whose number is shorter."""
-    return min(one, other, key=lambda condition: len(repr(constant(condition.args[1].value))))
+    return min(one, other, key=lambda condition: len(repr(as_float(condition.args[1].value))))
 
 
 def choice(condition: Node, yes: Node, no: Node) -> Node:

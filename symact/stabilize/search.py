@@ -38,6 +38,8 @@ TARGET = 3.5
 _SEED = 20240229
 _POINTS = 700
 _ROUNDS = 3
+# Above this target roots are left as inaccurate, relative to the result, as they are.
+_ROUGH = 16.0
 _CLAMPS = (2**13, 2**60)
 # A formula with parameters is measured at its defaults and at these multiples of them.
 _PARAMETER_SCALES = (1.0, 0.5, 2.0)
@@ -201,7 +203,9 @@ def stabilize(
     parameters = parameters or {}
     problem = _pose(expression, name, fmt, domain, parameters, effort, derivative)
     stable = _best(problem, target)
-    return replace(stable, graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters))
+    return replace(
+        stable, graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative)
+    )
 
 
 def _best(problem: _Problem, target: float) -> Stable:
@@ -352,7 +356,7 @@ def _inside(low: float, high: float) -> float:
     return low + (high - low) / 2
 
 
-def _closed_forms(problem: _Problem) -> Iterator[Candidate]:
+def _closed_forms(problem: _Problem, target: float) -> Iterator[Candidate]:
     for low, high in _pieces(problem):
         if not np.any((problem.points >= low) & (problem.points <= high)):
             continue
@@ -365,6 +369,8 @@ def _closed_forms(problem: _Problem) -> Iterator[Candidate]:
     yield Candidate("zero", const(0))
     ground = _ground(problem)
     yield from far_limits(ground)
+    if target > _ROUGH:
+        return
     (values, _), *_ = problem.values
     for near in roots(problem.truth, problem.points, values, problem.fmt):
         yield from around_root(ground, near)
@@ -380,7 +386,7 @@ def _ground(problem: _Problem) -> Ground:
 
 def _search(problem: _Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:
     """Regimes over the problem's points: closed forms first, then series where those fall short."""
-    candidates = _distinct([*candidates, *_rewritten(_closed_forms(problem))])
+    candidates = _distinct([*candidates, *_rewritten(_closed_forms(problem, target))])
     candidates = _distinct([*candidates, *_split(candidates, problem.name, problem.fmt)])
     errors = envelope(np.array([problem.errors(c.graph) for c in candidates]))
     ground = _ground(problem)

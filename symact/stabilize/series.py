@@ -38,7 +38,7 @@ class Chart:
         to_input: the input at a value of v.
         factor_at: the factor at an input.
         low, high: the interval of v.
-        step: polynomials in v**step only (2 where parity is known).
+        root: if given, (v - root) is multiplied into the polynomial instead of a factor's graph.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Chart:
     factor_at: Callable[[arb], arb]
     low: float
     high: float
-    step: int = 1
+    root: arb | None = None
 
 
 def _power(base: Node, exponent: int) -> Node | None:
@@ -84,13 +84,16 @@ def center(name: str, low: float, high: float) -> Chart:
 
 
 def root(name: str, low: float, high: float, at: arb, fmt: Format) -> Chart:
-    """About a simple root: (x - r_hi - r_lo) times a polynomial in x - r_hi."""
+    """About a simple root r: (x - r) times a polynomial, multiplied out in x - h, h = r rounded.
+
+    The constant term, f(h), is tiny and as precise as any constant, so the result is accurate relative
+    to its size right up to the root. Subtracting r in two parts would do the same, but XLA and Grappler
+    add such constants up.
+    """
     head = float(fmt.round(np.float64(float(at))))
-    tail = float(fmt.round(np.float64(float(at - arb(head)))))
-    distance = var(name) - const(head)
     return Chart(
-        "root factored out", distance, distance - const(tail),
-        lambda v: v + head, lambda x: x - at, low - head, high - head,
+        "root factored out", var(name) - const(head), None,
+        lambda v: v + head, lambda x: x - at, low - head, high - head, root=at - head,
     )  # fmt: skip
 
 
@@ -218,6 +221,9 @@ def fit(truth: Truth, chart: Chart, fmt: Format, params: dict[str, float]) -> No
         return None
     ctx.prec = _PRECISION
     monomials = _monomials(coefficients[: degree + 1], chart.low, chart.high)
+    if chart.root is not None:
+        product = arb_poly(monomials) * arb_poly([-chart.root, 1])
+        monomials = [product[k].mid() for k in range(product.degree() + 1)]
     return _horner([_rounded(c, fmt) for c in monomials], chart)
 
 

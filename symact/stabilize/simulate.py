@@ -11,23 +11,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
-import sympy as sp
 
 from symact.graph import Node, walk
+from symact.numbers import as_float
 from symact.ops import OPS
 from symact.stabilize.formats import FLOAT64, Array, Format
 
 # Kernels for float64 are closer to their format than those for float32 (libm quality).
 _WORST_FLOAT64_KERNEL = 1.5
-
-
-@lru_cache(maxsize=8192)
-def constant(value: sp.Expr | None) -> float:
-    """The float64 nearest to an exact SymPy number."""
-    assert value is not None
-    if value.is_Rational:
-        return int(value.p) / int(value.q)
-    return float(value.evalf(30)) if value is not sp.nan else float("nan")
 
 
 @lru_cache(maxsize=64)
@@ -69,7 +60,7 @@ def _apply(
         return np.asarray(values[str(current.name)], np.float64)
     if current.op == "const":
         assert current.value is not None
-        return fmt.round(np.asarray(constant(current.value)))
+        return fmt.round(np.asarray(as_float(current.value)))
     if current.op in ("true", "false"):
         return np.asarray(current.op == "true")
     op = OPS[current.op]

@@ -16,6 +16,7 @@ from flint import arb, ctx
 
 from symact.convert import to_graph
 from symact.graph import Node, walk
+from symact.numbers import as_ball
 from symact.ops import OPS
 from symact.stabilize.formats import Array
 
@@ -167,7 +168,7 @@ class Truth:
     def _evaluate(self, point: arb, params: dict[str, float], precision: int) -> arb:
         constants = self._constants.get(precision)
         if constants is None:
-            constants = [_constant(step, precision) for step in self._steps]
+            constants = [_constant(step) for step in self._steps]
             self._constants[precision] = constants
         values: list[Ball] = []
         for i, function in enumerate(self._functions):
@@ -184,47 +185,10 @@ class Truth:
         return values[-1]
 
 
-def _constant(step: Node, precision: int) -> Ball:
+def _constant(step: Node) -> Ball:
     if step.op in ("true", "false"):
         return step.op == "true"
-    return number_as_ball(step.value, precision) if step.op == "const" else None
-
-
-def number_as_ball(value: sp.Expr, precision: int) -> arb:
-    """A ball that holds the exact SymPy number ``value``."""
-    if value.is_Rational:
-        return arb(int(value.p)) / int(value.q)
-    if value is sp.nan:
-        return arb.nan()
-    if value.is_infinite:
-        return arb.pos_inf() if value is sp.oo else arb.neg_inf()
-    # Composite numbers (sqrt(2/pi)) are graphs of balls themselves, but for SymPy's own constants.
-    if value is sp.pi:
-        return arb.pi()
-    if value is sp.E:
-        return arb.const_e()
-    graph = _number_graph(value)
-    values: dict[Node, Ball] = {}
-    for step in walk([graph]):
-        function = _function(step)
-        values[step] = (
-            number_as_ball(step.value, precision)
-            if function is None
-            else function(*(values[arg] for arg in step.args))
-        )
-    return values[graph]
-
-
-def _number_graph(value: sp.Expr) -> Node:
-    """The graph of a composite number, with its atoms as variables exchanged back for constants."""
-    from symact.graph import const, rebuild, var
-
-    atoms = sorted(value.atoms(sp.Number, sp.NumberSymbol), key=sp.default_sort_key)
-    stand_ins = {atom: sp.Symbol(f"number{i}", positive=True) for i, atom in enumerate(atoms)}
-    if value in stand_ins:
-        raise ValueError(f"no ball for {value}")
-    graph = to_graph(value.xreplace(stand_ins))
-    return rebuild(graph, {var(symbol.name): const(atom) for atom, symbol in stand_ins.items()})
+    return as_ball(step.value) if step.op == "const" else None
 
 
 def _split(value: arb) -> tuple[float, float]:

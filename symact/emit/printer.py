@@ -1,0 +1,198 @@
+"""Printer: a graph as Python statements over tensors, as a careful person would write them.
+
+Shared subexpressions and long ones get names (the op table says what each op's result is called);
+nothing is reassociated. Every line fits in 88 columns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from symact.convert import to_sympy
+from symact.graph import Node, const, rebuild, variables, walk
+from symact.numbers import as_float
+from symact.ops import OPS
+
+_ATOM = 9
+_LINE = 88
+_WIDEST = 66
+_SHORTEST_CHAIN = 4
+# The function of the emitted module that evaluates polynomials.
+POLYNOMIAL = "_polynomial"
+
+
+def body(root: Node, input_name: str, taken: Iterable[str], *, narrow: bool) -> list[str]:
+    """The statements of a function that returns ``root``, without indentation.
+
+    Args:
+        root: the graph to compute.
+        input_name: the tensor that decides shape and dtype of the result.
+        taken: names that temporaries must not have.
+        narrow: whether constants are needed in float32 only, which takes fewer digits.
+    """
+    printer = _Printer(_folded(root), input_name, set(taken), narrow)
+    return printer.statements()
+
+
+def _folded(root: Node) -> Node:
+    """``root`` with every operation on constants alone done beforehand, exactly."""
+    exchanged = {
+        current: const(to_sympy(current))
+        for current in walk([root])
+        if current.args and not OPS[current.op].boolean and not variables(current)
+    }
+    return rebuild(root, exchanged) if exchanged else root
+
+
+class _Printer:
+    def __init__(self, root: Node, input_name: str, taken: set[str], narrow: bool) -> None:
+        self.root, self.input, self.taken, self.narrow = root, input_name, taken, narrow
+        self.uses = Counter(arg for current in walk([root]) for arg in current.args)
+        self.lines: list[str] = []
+        self.named: dict[Node, str] = {}
+        self.polynomials, self.inside = _polynomials(root, self.uses)
+
+    def statements(self) -> list[str]:
+        order = list(walk([self.root]))
+        texts: dict[Node, tuple[str, int]] = {}
+        for current in order:
+            if current in self.inside:
+                continue  # part of a polynomial, which is printed as one
+            texts[current] = self._text(current, texts)
+            if current.args and self.uses[current] > 1 and current not in self.named:
+                texts[current] = (self._name(current, texts[current][0]), _ATOM)
+        self.lines.append(f"return {self._shaped(texts[self.root][0])}")
+        return self.lines
+
+    def _shaped(self, text: str) -> str:
+        """The result in the input's shape, also where it does not depend on the input."""
+        if self.input in variables(self.root):
+            return text
+        if self.root.op == "const" and self.root.value in (0, 1):
+            return f"tf.{'ones' if self.root.value == 1 else 'zeros'}_like({self.input})"
+        return f"{text} * tf.ones_like({self.input})"
+
+    def _name(self, current: Node, text: str) -> str:
+        name = self._fresh(OPS[current.op].noun)
+        self.lines.append(f"{name} = {text}")
+        return name
+
+    def _fresh(self, noun: str) -> str:
+        name, count = noun, 1
+        while name in self.taken:
+            count += 1
+            name = f"{noun}{count}"
+        self.taken.add(name)
+        return name
+
+    def _text(self, current: Node, texts: dict[Node, tuple[str, int]]) -> tuple[str, int]:
+        if current.op == "const":
+            text = self._number(current)
+            return text, 7 if text.startswith("-") else _ATOM
+        if current.op == "var":
+            return str(current.name), _ATOM
+        if current.op in ("true", "false"):
+            return f"tf.constant({current.op.capitalize()})", _ATOM
+        if current in self.polynomials:
+            variable, coefficients = self.polynomials[current]
+            return self._polynomial(current, texts, variable, coefficients), _ATOM
+        op = OPS[current.op]
+        parts = [texts[arg] for arg in current.args]
+        while True:
+            text = op.tensorflow.format(*self._arguments(current, parts))
+            longest = max(range(len(parts)), key=lambda i: len(parts[i][0]))
+            arg = current.args[longest]
+            if len(text) <= _WIDEST or not arg.args or arg in self.named:
+                return text, op.precedence
+            name = self._name(arg, parts[longest][0])
+            self.named[arg] = name
+            parts[longest] = (name, _ATOM)
+            texts[arg] = parts[longest]
+
+    def _polynomial(
+        self,
+        current: Node,
+        texts: dict[Node, tuple[str, int]],
+        variable: Node,
+        coefficients: list[Node],
+    ) -> str:
+        """A call of the module's polynomial function, under a name of its own."""
+        if variable.args and variable not in self.named and texts[variable][1] != _ATOM:
+            texts[variable] = (self._name(variable, texts[variable][0]), _ATOM)
+            self.named[variable] = texts[variable][0]
+        arguments = [texts[variable][0], *(self._number(c) for c in coefficients)]
+        name = self._fresh("series")
+        self.lines.extend(wrapped_call(f"{name} = {POLYNOMIAL}(", arguments, 4))
+        self.named[current] = name
+        return name
+
+    def _arguments(self, current: Node, parts: list[tuple[str, int]]) -> list[str]:
+        op = OPS[current.op]
+        if current.op == "where" and all(arg.op == "const" for arg in current.args[1:]):
+            # Two Python numbers would make float32, whatever the input is.
+            first = f"tf.constant({parts[1][0]}, {self.input}.dtype)"
+            return [parts[0][0], first, parts[2][0]]
+        if op.precedence == _ATOM:
+            return [text for text, _ in parts]
+        arguments = []
+        for i, (text, precedence) in enumerate(parts):
+            # The right operand keeps its parentheses at equal precedence: nothing is reassociated.
+            fits = precedence > op.precedence or (i == 0 and precedence == op.precedence)
+            arguments.append(text if fits else f"({text})")
+        return arguments
+
+    def _number(self, current: Node) -> str:
+        value = as_float(current.value)
+        if np.isinf(value) or np.isnan(value):
+            return f'float("{value}")'
+        if self.narrow:
+            value = float(str(np.float32(value)))
+        return repr(value).replace("e+", "e")
+
+
+def wrapped_call(head: str, arguments: list[str], indent: int) -> list[str]:
+    """``head`` and ``arguments`` up to the closing parenthesis, in the lines that ruff would make."""
+    joined = ", ".join(arguments)
+    if indent + len(head) + len(joined) + 1 <= _LINE:
+        return [f"{head}{joined})"]
+    if indent + 4 + len(joined) <= _LINE:
+        return [head, f"    {joined}", ")"]
+    return [head, *(f"    {argument}," for argument in arguments), ")"]
+
+
+def has_polynomial(lines: list[str]) -> bool:
+    """Whether the statements call the module's polynomial function."""
+    return any(f"{POLYNOMIAL}(" in line for line in lines)
+
+
+def _polynomials(
+    root: Node, uses: Counter[Node]
+) -> tuple[dict[Node, tuple[Node, list[Node]]], set[Node]]:
+    """Horner chains c0 + v·(c1 + v·(…)) by their outermost node, and the nodes inside them."""
+    chains: dict[Node, tuple[Node, list[Node]]] = {}
+    inner: dict[Node, set[Node]] = {}
+    for current in walk([root]):  # arguments first, so a chain grows outwards
+        link = _link(current)
+        if link is None:
+            continue
+        coefficient, product, variable, rest = link
+        if rest in chains and chains[rest][0] is variable and uses[rest] == uses[product] == 1:
+            chains[current] = (variable, [coefficient, *chains[rest][1]])
+            inner[current] = inner.pop(rest) | {product, rest}
+            del chains[rest]
+        elif rest.op == "const" and uses[product] == 1:
+            chains[current] = (variable, [coefficient, rest])
+            inner[current] = {product}
+    long = {head: chain for head, chain in chains.items() if len(chain[1]) >= _SHORTEST_CHAIN}
+    return long, set().union(*(inner[head] for head in long)) if long else set()
+
+
+def _link(current: Node) -> tuple[Node, Node, Node, Node] | None:
+    """c, v·r, v, r of c + v·r; and of v·r itself, with c = 0, inside a chain."""
+    if current.op == "add" and current.args[0].op == "const" and current.args[1].op == "mul":
+        product = current.args[1]
+        return current.args[0], product, product.args[0], product.args[1]
+    return None

@@ -1,0 +1,188 @@
+"""Parse: SymPy or text, with its options, to a validated Formula."""
+
+from __future__ import annotations
+
+import keyword
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import sympy as sp
+
+from symact.convert import dag, is_supported
+from symact.errors import FormulaError, OptionError, UnsupportedError
+from symact.formula import Formula, Parameter
+from symact.grammar import nearest, parse_text
+from symact.vocabulary import ALL_NAMES, RESERVED
+
+_DEFAULT_NAME = "activation"
+_MOST_TREE_NODES = 20_000
+
+
+def parse(
+    formula: sp.Expr | str,
+    *,
+    name: str | None = None,
+    inputs: Sequence[str] = ("x",),
+    params: Mapping[str, float] | None = None,
+    trainable: Sequence[str] = (),
+    domain: tuple[object, object] | None = None,
+    axis: int = -1,
+) -> Formula:
+    """A formula and its options, checked.
+
+    Raises:
+        FormulaError: the formula is refused.
+        OptionError: an option is.
+    """
+    inputs = _check_inputs(inputs)
+    params = dict(params or {})
+    name = check_identifier(_DEFAULT_NAME if name is None else name, "name")
+    for parameter in params:
+        check_identifier(parameter, "parameter name", extra=set(inputs) | ALL_NAMES | {name})
+    if name in inputs or name in ALL_NAMES - {name.lower()}:
+        raise OptionError(f"the name {name!r} is taken by an input or a constant; choose another")
+    if isinstance(formula, str):
+        text, expression, originals = formula, parse_text(formula), ()
+    else:
+        text, expression, originals = _from_sympy(formula)
+    _check_symbols(text, expression, inputs, params)
+    return Formula(
+        text=text,
+        expression=expression,
+        name=name,
+        inputs=inputs,
+        parameters=_parameters(text, expression, params, trainable),
+        domain=_check_domain(domain),
+        axis=axis,
+        originals=originals,
+    )
+
+
+def check_identifier(name: object, what: str, extra: Iterable[str] = ()) -> str:
+    """``name`` if it can name something in the emitted module; else an OptionError."""
+    if not isinstance(name, str) or not (name.isidentifier() and name.isascii()):
+        raise OptionError(f"the {what} {name!r} is not an identifier; use letters, digits and _")
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED:
+        raise OptionError(f"the {what} {name!r} is reserved; choose another")
+    if name.startswith("_") or not any(c.isalpha() for c in name):
+        raise OptionError(f"the {what} {name!r} must start with a letter")
+    if name in set(extra):
+        raise OptionError(f"the {what} {name!r} already means something else; choose another")
+    return name
+
+
+def _check_inputs(inputs: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(inputs, str) or not inputs:
+        raise OptionError(f"inputs must be a sequence of names such as ('x',), not {inputs!r}")
+    names = tuple(check_identifier(name, "input name", extra=ALL_NAMES) for name in inputs)
+    if len(set(names)) != len(names):
+        raise OptionError(f"inputs must have different names, not {', '.join(names)}")
+    if len(names) > 1:
+        raise OptionError("formulas of several inputs are not compiled yet; use one input")
+    return names
+
+
+def _from_sympy(formula: object) -> tuple[str, sp.Expr, tuple[tuple[str, sp.Symbol], ...]]:
+    """Text, expression over real symbols, and the user's own symbols."""
+    if isinstance(formula, int | float) and not isinstance(formula, bool):
+        formula = sp.Rational(repr(formula)) if math.isfinite(formula) else sp.nan
+    if not isinstance(formula, sp.Basic):
+        raise FormulaError(str(formula), "a formula is text or a SymPy expression")
+    text = _spelled(formula)
+    if not isinstance(formula, sp.Expr):
+        raise UnsupportedError(text, f"a {type(formula).__name__} is not an elementwise expression")
+    replaced: dict[sp.Basic, sp.Basic] = {}
+    originals: dict[str, sp.Symbol] = {}
+    for current in dag(formula):
+        if current.is_Symbol:
+            own = originals.setdefault(current.name, current)
+            if own != current:
+                raise FormulaError(text, f"two different symbols are called {current.name!r}")
+            replaced[current] = sp.Symbol(current.name, real=True)
+        elif current.is_Float:
+            replaced[current] = sp.Rational(str(current))
+        elif current in (sp.I, sp.zoo, sp.nan):
+            raise FormulaError(text, f"{current} has no real value")
+        elif not is_supported(current):
+            raise UnsupportedError(text, f"{_spelled(current.func)} cannot be compiled")
+    return text, formula.xreplace(replaced), tuple(originals.items())
+
+
+def _spelled(expression: object) -> str:
+    """``str`` of an expression; a word on its size where the text would fill books."""
+    if isinstance(expression, sp.Basic):
+        sizes: dict[sp.Basic, int] = {}
+        for current in dag(expression):
+            sizes[current] = 1 + sum(sizes[arg] for arg in current.args)
+        if sizes[expression] > _MOST_TREE_NODES:
+            return f"<expression of {len(sizes)} distinct parts>"
+    return str(expression)
+
+
+def _check_symbols(
+    text: str, expression: sp.Expr, inputs: tuple[str, ...], params: Mapping[str, float]
+) -> None:
+    known = set(inputs) | set(params)
+    for symbol in sorted(expression.free_symbols, key=str):
+        if symbol.name not in known:
+            at = text.find(symbol.name) if isinstance(text, str) else -1
+            hint = nearest(symbol.name, known | ALL_NAMES)
+            raise FormulaError(
+                text,
+                f"the symbol {symbol.name!r} is neither an input nor a parameter{hint or ';'} "
+                f"give it a default: params={{{symbol.name!r}: 1.0}}, --param {symbol.name}=1.0",
+                at if at >= 0 else None,
+            )
+    used = {symbol.name for symbol in expression.free_symbols}
+    for parameter in params:
+        if parameter not in used:
+            hint = nearest(parameter, used)
+            raise OptionError(f"the parameter {parameter!r} does not occur in {text!r}{hint}")
+
+
+def _parameters(
+    text: str, expression: sp.Expr, params: Mapping[str, float], trainable: Sequence[str]
+) -> tuple[Parameter, ...]:
+    for name in trainable:
+        if name not in params:
+            raise OptionError(f"trainable {name!r} is not a parameter{nearest(name, set(params))}")
+        raise OptionError("trainable parameters are not compiled yet; leave trainable empty")
+    result = []
+    for name, value in params.items():
+        good = not isinstance(value, bool | str)
+        try:
+            number = float(value) if good else math.nan
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise OptionError(f"the default of parameter {name!r} must be a number, not {value!r}")
+        result.append(Parameter(name, number, name in trainable))
+    return tuple(result)
+
+
+def _check_domain(domain: tuple[object, object] | None) -> tuple[sp.Expr, sp.Expr]:
+    if domain is None:
+        return -sp.oo, sp.oo
+    try:
+        low, high = (_end(end) for end in domain)
+    except (TypeError, ValueError, FormulaError):
+        raise OptionError(f"domain must be two numbers (lo, hi), not {domain!r}") from None
+    if not low < high:
+        raise OptionError(f"the domain ({low}, {high}) is empty; lo must be below hi")
+    return low, high
+
+
+def _end(end: object) -> sp.Expr:
+    if isinstance(end, str):
+        value = parse_text(end)
+    elif isinstance(end, float) and math.isinf(end):
+        value = sp.oo if end > 0 else -sp.oo
+    elif isinstance(end, sp.Expr):
+        value = end
+    elif isinstance(end, int | float) and not isinstance(end, bool):
+        value = sp.Rational(repr(end))
+    else:
+        value = sp.Rational(repr(float(end)))  # type: ignore[arg-type]
+    if not (value.is_number and value.is_extended_real):
+        raise ValueError(end)
+    return value
