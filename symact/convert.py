@@ -284,6 +284,7 @@ _BACK: dict[str, Callable[..., sp.Basic]] = {
     "and": sp.And,
     "or": sp.Or,
     "not": sp.Not,
+    "keep": lambda a: a,
     "where": lambda c, a, b: sp.Piecewise((a, c), (b, True)),
 }
 

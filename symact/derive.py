@@ -84,9 +84,7 @@ def _power_slope(current: sp.Pow, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     return by_base + current * sp.log(base) * slopes[exponent]
 
 
-def _piecewise_slope(
-    current: sp.Piecewise, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]
-) -> sp.Expr:
+def _piecewise_slope(current: sp.Piecewise, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     pairs = [
         (slopes[value], condition)
         for value, condition in current.args
@@ -95,9 +93,7 @@ def _piecewise_slope(
     return sp.Piecewise(*pairs) if pairs else sp.S.Zero
 
 
-def _extremum_slope(
-    current: sp.Max | sp.Min, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]
-) -> sp.Expr:
+def _extremum_slope(current: sp.Max | sp.Min, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     # The argument that wins ties goes last: a constant one if there is one.
     rivals = sorted(current.args, key=lambda arg: slopes[arg] is sp.S.Zero)
     beats = sp.Gt if isinstance(current, sp.Max) else sp.Lt

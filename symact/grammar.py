@@ -71,9 +71,7 @@ class _Reader:
             tree = ast.parse(self.python, mode="eval")
         except SyntaxError as error:
             offset = (error.offset or 1) - 1
-            raise FormulaError(
-                self.text, f"not a formula: {error.msg}", self._position(offset)
-            ) from None
+            raise FormulaError(self.text, f"not a formula: {error.msg}", self._position(offset)) from None
         except (ValueError, RecursionError, MemoryError):
             raise FormulaError(self.text, "not a formula: it cannot be read") from None
         if sum(1 for _ in ast.walk(tree)) > MOST_NODES:
@@ -104,9 +102,7 @@ class _Reader:
             seen += 2 if character == "^" else 1
         return min(at, max(len(self.text) - 1, 0))
 
-    def _refuse(
-        self, node: ast.AST, problem: str, kind: type[FormulaError] = FormulaError
-    ) -> FormulaError:
+    def _refuse(self, node: ast.AST, problem: str, kind: type[FormulaError] = FormulaError) -> FormulaError:
         # ast counts columns in UTF-8 bytes.
         line = self.python.encode()[: getattr(node, "col_offset", 0)]
         return kind(self.text, problem, self._position(len(line.decode(errors="ignore"))))
@@ -231,9 +227,7 @@ class _Reader:
         if name == "Piecewise":
             return self._piecewise(node, depth)
         if name in VECTOR_WORDS:
-            raise self._refuse(
-                node, f"formulas over an axis ({name}) are not compiled yet", UnsupportedError
-            )
+            raise self._refuse(node, f"formulas over an axis ({name}) are not compiled yet", UnsupportedError)
         word = FUNCTIONS.get(name) or CONDITIONS.get(name)
         if word is None:
             hint = nearest(name, ALL_NAMES - set(CONSTANTS))

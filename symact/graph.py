@@ -90,9 +90,7 @@ def var(name: str) -> Node:
 
 def const(value: sp.Expr | int | float) -> Node:
     """The constant ``value``, exact: a float stands for the binary fraction that it is."""
-    return _intern(
-        "const", (), sp.Rational(value) if isinstance(value, float) else sp.sympify(value), None
-    )
+    return _intern("const", (), sp.Rational(value) if isinstance(value, float) else sp.sympify(value), None)
 
 
 TRUE = _intern("true", (), None, None)
@@ -127,9 +125,7 @@ def rebuild(root: Node, replaced: Mapping[Node, Node]) -> Node:
         if current in replaced:
             done[current] = replaced[current]
         elif any(done[arg] is not arg for arg in current.args):
-            done[current] = _intern(
-                current.op, tuple(done[arg] for arg in current.args), None, None
-            )
+            done[current] = _intern(current.op, tuple(done[arg] for arg in current.args), None, None)
         else:
             done[current] = current
     return done[root]

@@ -97,6 +97,8 @@ _TABLE = [
     Op("expm1", 1, "tf.math.expm1({0})", np.expm1, lambda a: a.expm1(), 5.3, 14, "m"),
     Op("log", 1, "tf.math.log({0})", np.log, lambda a: a.log(), 2.6, 10, "logarithm"),
     Op("log1p", 1, "tf.math.log1p({0})", np.log1p, lambda a: a.log1p(), 3.6, 14, "logarithm"),
+    # a factor ≥ 0 that XLA must not merge with others (it makes exp(a)·exp(b) one exp(a + b))
+    Op("keep", 1, "_kept({0})", np.asarray, lambda a: a, 0, noun="kept"),
     # hyperbolic
     Op("sinh", 1, "tf.sinh({0})", np.sinh, lambda a: a.sinh(), 24, 20, "hyperbolic"),
     Op("cosh", 1, "tf.cosh({0})", np.cosh, lambda a: a.cosh(), 24, 20, "hyperbolic"),

@@ -10,9 +10,9 @@ import numpy as np
 from symact.derive import kinks
 from symact.formula import Formula
 from symact.graph import Node
+from symact.numbers import as_float
 from symact.program import Family, Wrt
 from symact.stabilize import Stable
-from symact.numbers import as_float
 from symact.stabilize.simulate import cost
 from symact.stabilize.truth import Truth
 

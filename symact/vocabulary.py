@@ -25,10 +25,34 @@ def _real_cube_root(argument: sp.Expr) -> sp.Expr:
     return sp.sign(argument) * sp.Abs(argument) ** sp.Rational(1, 3)
 
 
-_SYMPY = (
-    "exp sqrt tanh sinh cosh coth sech csch sin cos tan cot sec csc "
-    "asin acos atan asinh acosh atanh erf erfc sinc sign floor ceiling"
-).split()
+_SYMPY = [
+    "exp",
+    "sqrt",
+    "tanh",
+    "sinh",
+    "cosh",
+    "coth",
+    "sech",
+    "csch",
+    "sin",
+    "cos",
+    "tan",
+    "cot",
+    "sec",
+    "csc",
+    "asin",
+    "acos",
+    "atan",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "erfc",
+    "sinc",
+    "sign",
+    "floor",
+    "ceiling",
+]
 
 FUNCTIONS: dict[str, Word] = {
     **{name: Word(getattr(sp, name)) for name in _SYMPY},
@@ -73,8 +97,32 @@ VECTOR_WORDS = frozenset({"Sum", "Mean", "ReduceMax", "ReduceMin", "IndexedBase"
 
 # Names that the emitted module uses itself.
 RESERVED = frozenset(
-    "tf keras self cls call upstream gradient training mask name dtype inputs kwargs config "
-    "float int str super type print math None True False".split()
+    [
+        "tf",
+        "keras",
+        "self",
+        "cls",
+        "call",
+        "upstream",
+        "gradient",
+        "training",
+        "mask",
+        "name",
+        "dtype",
+        "inputs",
+        "kwargs",
+        "config",
+        "float",
+        "int",
+        "str",
+        "super",
+        "type",
+        "print",
+        "math",
+        "None",
+        "True",
+        "False",
+    ]
 )
 
 ALL_NAMES = frozenset(FUNCTIONS) | frozenset(CONSTANTS) | frozenset(CONDITIONS) | {"Piecewise"}

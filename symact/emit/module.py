@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from symact.emit.printer import POLYNOMIAL, body, has_polynomial, wrapped_call
+from symact.emit.printer import POLYNOMIAL, body, wrapped_call
 from symact.formula import Formula
 from symact.schedule import Kernel, Schedule
 from symact.version import __version__
@@ -28,7 +28,7 @@ def emit(schedule: Schedule) -> str:
         _docstring(schedule, kernels),
         "import keras\nimport tensorflow as tf",
         _constants(formula),
-        *([_POLYNOMIAL] if has_polynomial(functions) else []),
+        *(text for name, text in _HELPERS.items() if any(f"{name}(" in f for f in functions)),
         *functions,
         *_differentiable(schedule),
         *([_NUMBER_CHECK] if formula.parameters else []),
@@ -91,7 +91,7 @@ def _assigned(name: str, literal: str) -> str:
     if len(name) + len(literal) + 3 <= _WIDTH:
         return f"{name} = {literal}"
     inside = literal[1:-1]
-    if "\\" in inside or _WIDTH - 6 >= len(literal):
+    if "\\" in inside or len(literal) <= _WIDTH - 6:
         return f"{name} = (\n    {literal}\n)"
     step = _WIDTH - 8
     pieces = [f'    "{inside[i : i + step]}"' for i in range(0, len(inside), step)]
@@ -161,14 +161,22 @@ def _differentiable(schedule: Schedule) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-_POLYNOMIAL = f'''
+# Functions that the module defines where its kernels call them.
+_HELPERS = {
+    POLYNOMIAL: f'''
 def {POLYNOMIAL}(x, *coefficients):
     """The polynomial in x whose constant term comes first, by Horner's rule."""
     total = coefficients[-1]
     for coefficient in coefficients[-2::-1]:
         total = coefficient + x * total
     return total
-'''.strip()
+'''.strip(),
+    "_kept": '''
+def _kept(x):
+    """x ≥ 0 as it is; keeps XLA from turning exp(a) * exp(b) into a less exact exp(a + b)."""
+    return tf.maximum(x, 0.0)
+'''.strip(),
+}
 
 _NUMBER_CHECK = '''
 def _number(name, value):
@@ -194,10 +202,7 @@ def _definition_line(head: str, arguments: list[str], indent: int) -> list[str]:
 def _function(formula: Formula) -> str:
     (name,) = formula.inputs
     keywords = ", ".join(f"{p.name}={p.name}" for p in formula.parameters)
-    numbers = [
-        f'    {p.name} = tf.constant(_number("{p.name}", {p.name}), wide)'
-        for p in formula.parameters
-    ]
+    numbers = [f'    {p.name} = tf.constant(_number("{p.name}", {p.name}), wide)' for p in formula.parameters]
     passed = "".join(f", {p.name}" for p in formula.parameters)
     described = [
         "",

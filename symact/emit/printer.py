@@ -14,12 +14,13 @@ import numpy as np
 from symact.convert import to_sympy
 from symact.graph import Node, const, rebuild, variables, walk
 from symact.numbers import as_float
-from symact.ops import OPS
+from symact.ops import OPS, Op
 
 _ATOM = 9
 _LINE = 88
 _WIDEST = 66
 _SHORTEST_CHAIN = 4
+_COMMUTATIVE = {"max", "min", "eq", "ne"}
 # The function of the emitted module that evaluates polynomials.
 POLYNOMIAL = "_polynomial"
 
@@ -101,8 +102,10 @@ class _Printer:
             return self._polynomial(current, texts, variable, coefficients), _ATOM
         op = OPS[current.op]
         parts = [texts[arg] for arg in current.args]
+        if current.op == "sub" and parts[1][0].startswith("-") and current.args[1].op == "const":
+            op, parts[1] = OPS["add"], (parts[1][0][1:], _ATOM)  # x - -1 reads better as x + 1
         while True:
-            text = op.tensorflow.format(*self._arguments(current, parts))
+            text = op.tensorflow.format(*self._arguments(current, op, parts))
             longest = max(range(len(parts)), key=lambda i: len(parts[i][0]))
             arg = current.args[longest]
             if len(text) <= _WIDEST or not arg.args or arg in self.named:
@@ -129,14 +132,19 @@ class _Printer:
         self.named[current] = name
         return name
 
-    def _arguments(self, current: Node, parts: list[tuple[str, int]]) -> list[str]:
-        op = OPS[current.op]
-        if current.op == "where" and all(arg.op == "const" for arg in current.args[1:]):
-            # Two Python numbers would make float32, whatever the input is.
+    def _arguments(self, current: Node, op: Op, parts: list[tuple[str, int]]) -> list[str]:
+        if current.op == "where" and current.args[1].op == "const" and not self.narrow:
+            # tf.where takes the dtype of its first branch, and a Python number is float32.
             first = f"tf.constant({parts[1][0]}, {self.input}.dtype)"
             return [parts[0][0], first, parts[2][0]]
         if op.precedence == _ATOM:
-            return [text for text, _ in parts]
+            texts = [text for text, _ in parts]
+            if len(texts) == 2 and current.args[0].op == "const" and not self.narrow:
+                # As above; and maximum(x, 0) reads better than maximum(0, x) anyway.
+                if op.name in _COMMUTATIVE:
+                    return texts[::-1]
+                texts[0] = f"tf.constant({texts[0]}, {self.input}.dtype)"
+            return texts
         arguments = []
         for i, (text, precedence) in enumerate(parts):
             # The right operand keeps its parentheses at equal precedence: nothing is reassociated.
@@ -163,14 +171,7 @@ def wrapped_call(head: str, arguments: list[str], indent: int) -> list[str]:
     return [head, *(f"    {argument}," for argument in arguments), ")"]
 
 
-def has_polynomial(lines: list[str]) -> bool:
-    """Whether the statements call the module's polynomial function."""
-    return any(f"{POLYNOMIAL}(" in line for line in lines)
-
-
-def _polynomials(
-    root: Node, uses: Counter[Node]
-) -> tuple[dict[Node, tuple[Node, list[Node]]], set[Node]]:
+def _polynomials(root: Node, uses: Counter[Node]) -> tuple[dict[Node, tuple[Node, list[Node]]], set[Node]]:
     """Horner chains c0 + v·(c1 + v·(…)) by their outermost node, and the nodes inside them."""
     chains: dict[Node, tuple[Node, list[Node]]] = {}
     inner: dict[Node, set[Node]] = {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from symact.graph import Node
 from symact.stabilize import series
-from symact.stabilize.formats import Format
 from symact.stabilize.exponents import Exponent
+from symact.stabilize.formats import Format
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.sampling import roots
 from symact.stabilize.series import Chart
@@ -48,7 +49,7 @@ class Ground:
 def cover(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
     """Series that together are meant to cover [low, high], none across a cut."""
     edges = [low, *sorted(cut for cut in ground.cuts if low < cut < high), high]
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         yield from _cover_smooth(ground, left, right)
 
 

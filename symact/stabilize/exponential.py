@@ -16,8 +16,8 @@ import sympy as sp
 
 from symact.convert import FUNCTIONS, dag, to_graph
 from symact.graph import Node, const, node, rebuild, var
-from symact.stabilize.fractions import reduced_fraction
 from symact.stabilize.branches import resolve, rewrite
+from symact.stabilize.fractions import reduced_fraction
 from symact.stabilize.regimes import choice
 from symact.stabilize.truth import Truth
 
@@ -89,11 +89,7 @@ def _families(expression: sp.Expr, name: str, point: float) -> list[_Family]:
     for i, group in enumerate(groups):
         ratios = [sp.cancel(argument / group[0]) for argument in group]
         base = group[0] * abs(sp.gcd_list([sp.Rational(r) for r in ratios]))
-        value, _ = (
-            Truth(base, name).at(np.float64(point))
-            if base.free_symbols == {symbol}
-            else (point, 0.0)
-        )
+        value, _ = Truth(base, name).at(np.float64(point)) if base.free_symbols == {symbol} else (point, 0.0)
         families.append(_Family(base, 1 if value > 0 else -1, sp.Symbol(f"t{i}", positive=True)))
     return families
 
@@ -240,7 +236,10 @@ def _nested(polynomial: sp.Expr) -> sp.Expr:
     symbols = sorted(polynomial.free_symbols, key=lambda s: (not s.name.startswith("t"), s.name))
     if not symbols or not polynomial.is_polynomial(*symbols):
         return polynomial
-    return sp.horner(polynomial, wrt=symbols[0])
+    try:
+        return sp.horner(polynomial, wrt=symbols[0])
+    except sp.PolynomialError:  # coefficients with roots of numbers, which SymPy takes for variables
+        return polynomial
 
 
 def _graph(expression: sp.Expr, families: list[_Family], kinds: dict[_Family, str]) -> Node:

@@ -17,8 +17,8 @@ from flint import arb
 
 from symact.convert import dag, to_sympy
 from symact.graph import Node, const, node, rebuild, var, walk
-from symact.stabilize.formats import Format
 from symact.numbers import as_ball, as_float
+from symact.stabilize.formats import Format
 
 _POLYNOMIAL = {"add", "sub", "mul", "div", "neg", "abs", "square", "const", "var"}
 _MOST_TERMS = 3
@@ -114,7 +114,7 @@ def exponential(exponent: Exponent, name: str, fmt: Format) -> Node:
             small.append(_times(coefficient - short, _power(head, power)))
         slope.append(_times(coefficient, _difference_quotient(x, head, power)))
     rest = (x - head) * _sum(slope)
-    return node("exp", _sum(exact)) * node("exp", _sum([*small, rest]))
+    return node("keep", node("exp", _sum(exact))) * node("exp", _sum([*small, rest]))
 
 
 def _times(factor: sp.Expr, graph: Node | None) -> Node:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from symact.numbers import as_float
 from symact.program import Family, Wrt
 from symact.stabilize.formats import FORMATS
 from symact.stabilize.search import Stable, stabilize
-from symact.numbers import as_float
 
 # Sample points and the error aimed at (ULP), by how often the function was differentiated: second
 # derivatives serve Hessian penalties and the like, where a digit more or less is nothing.

@@ -24,9 +24,7 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     indeterminate. Fractions that grow too large come back as they are, undivided.
     """
     nodes = list(dag(expression))
-    atoms = [
-        current for current in nodes if not _is_arithmetic(current) and not current.is_Rational
-    ]
+    atoms = [current for current in nodes if not _is_arithmetic(current) and not current.is_Rational]
     needed = _reached(expression, set(atoms))
     generators = list(dict.fromkeys(_atom(atom) for atom in atoms if atom in needed))
     if not generators:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from symact.graph import Node, const, node, var, variables
+from symact.numbers import as_float
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.score import bits_of_error
-from symact.numbers import as_float
 from symact.stabilize.simulate import cost
 
 # What a branch costs, in the units of `_price`; so much must be gained by it.
@@ -93,13 +93,13 @@ def bounds(
     points: Array,
     candidates: Sequence[Candidate],
     fmt: Format,
-    measure: Callable[[Candidate, Array], Array],
+    measure: Callable[[Node, Array], Array],
     target: float,
 ) -> tuple[Regime, ...]:
     """The regimes of ``path``, each boundary placed between two sample points by fresh measurement.
 
     Args:
-        measure: errors in ULP of a candidate at new points.
+        measure: errors in ULP of a graph at new points.
     """
     regimes: list[Regime] = []
     low = -fmt.max
@@ -119,19 +119,17 @@ def _boundary(
     left: Candidate,
     right: Candidate,
     fmt: Format,
-    measure: Callable[[Candidate, Array], Array],
+    measure: Callable[[Node, Array], Array],
     target: float,
 ) -> tuple[float, float]:
     """The last number computed by ``left`` and the first by ``right``, within [low, high]."""
     first, last = fmt.ordinal([low, high]).tolist()
-    ordinals = np.unique(
-        np.linspace(first, last, min(_REFINEMENTS, last - first + 1)).astype(np.int64)
-    )
+    ordinals = np.unique(np.linspace(first, last, min(_REFINEMENTS, last - first + 1)).astype(np.int64))
     points = _normal(fmt.number(ordinals), fmt)
     if len(points) < 2:
         return low, high
-    by_left = np.concatenate([[0.0], np.cumsum(price(measure(left, points), target))])
-    by_right = np.concatenate([[0.0], np.cumsum(price(measure(right, points), target)[::-1])])[::-1]
+    by_left = np.concatenate([[0.0], np.cumsum(price(measure(left.graph, points), target))])
+    by_right = np.concatenate([[0.0], np.cumsum(price(measure(right.graph, points), target)[::-1])])[::-1]
     totals = by_left[1:-1] + by_right[1:-1]  # left computes points[:i+1], right the others
     tied = np.flatnonzero(totals <= totals.min() + 1e-3)
     at = int(tied[len(tied) // 2])
@@ -181,9 +179,7 @@ def simplify(
         own = next(k for k, c in enumerate(candidates) if c.graph is regime.candidate.graph)
         allowed = max(target, worst[own])
         offers = [
-            Regime(regime.low, regime.high, c)
-            for c, w in zip(candidates, worst, strict=True)
-            if w <= allowed
+            Regime(regime.low, regime.high, c) for c, w in zip(candidates, worst, strict=True) if w <= allowed
         ]
         trials = [[*current[:i], offer, *current[i + 1 :]] for offer in offers]
         current = min([current, *trials], key=lambda trial: cost(build(merged(trial))))
@@ -210,9 +206,7 @@ def assemble(regimes: Sequence[Regime], name: str) -> Node:
     depends = [name in variables(regime.candidate.graph) for regime in regimes]
     last = max((i for i, d in enumerate(depends) if d), default=len(regimes) - 1)
     result = regimes[last].candidate.graph
-    for regime, after in zip(
-        reversed(regimes[:last]), reversed(regimes[1 : last + 1]), strict=True
-    ):
+    for regime, after in zip(reversed(regimes[:last]), reversed(regimes[1 : last + 1]), strict=True):
         below = _shorter(node("le", x, const(regime.high)), node("lt", x, const(after.low)))
         result = choice(below, regime.candidate.graph, result)
     for before, regime in zip(regimes[last:-1], regimes[last + 1 :], strict=True):
@@ -231,9 +225,7 @@ def choice(condition: Node, yes: Node, no: Node) -> Node:
     if yes is no:
         return yes
     if yes.op == no.op and yes.op != "where" and yes.args:
-        differing = [
-            i for i, (a, b) in enumerate(zip(yes.args, no.args, strict=True)) if a is not b
-        ]
+        differing = [i for i, (a, b) in enumerate(zip(yes.args, no.args, strict=True)) if a is not b]
         if len(differing) == 1:
             i = differing[0]
             inner = choice(condition, yes.args[i], no.args[i])

@@ -55,11 +55,7 @@ def fill(template: Node, bound: dict[str, Node]) -> Node:
     """``template`` with its variables exchanged for what they are bound to."""
     if template.op == "var":
         return bound[str(template.name)]
-    return (
-        node(template.op, *(fill(arg, bound) for arg in template.args))
-        if template.args
-        else template
-    )
+    return node(template.op, *(fill(arg, bound) for arg in template.args)) if template.args else template
 
 
 def rewrite(root: Node, rules: tuple[Rule, ...] = RULES) -> tuple[Node, frozenset[str]]:

@@ -43,7 +43,8 @@ def sample(
             within = random.uniform(max(low, -width), min(high, width), count // (2 * len(_DENSE)))
             parts.append(fmt.round(within))
     parts.extend(neighbourhood(fmt, point) for point in around)
-    parts.append(np.array([0.0, -fmt.max, fmt.max, -fmt.min_normal, fmt.min_normal]))
+    edges = np.array([fmt.max, 0.9 * fmt.max, 0.6 * fmt.max, 0.3 * fmt.max, fmt.min_normal])
+    parts.append(fmt.round(np.concatenate([-edges, [0.0], edges])))
     points = np.concatenate(parts)
     points = points[(np.abs(points) >= fmt.min_normal) | (points == 0.0)]
     return np.unique(in_domain(points, domain))
@@ -53,9 +54,7 @@ def neighbourhood(fmt: Format, point: float) -> Array:
     """``point`` and numbers of ``fmt`` on both sides, at distances of 1, 2, 8, 32, … ordinals."""
     steps = 1 << np.arange(1, fmt.digits - 2, 2)
     center = int(fmt.ordinal(fmt.round(np.float64(point))))
-    return fmt.number(
-        np.concatenate([[center, center - 1, center + 1], center - steps, center + steps])
-    )
+    return fmt.number(np.concatenate([[center, center - 1, center + 1], center - steps, center + steps]))
 
 
 def roots(truth: Truth, points: Array, values: Array, fmt: Format, **params: float) -> list[float]:
@@ -66,9 +65,7 @@ def roots(truth: Truth, points: Array, values: Array, fmt: Format, **params: flo
     signs = np.sign(values)
     changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)
     changes = changes[np.argsort(np.abs(points[changes]), kind="stable")][:_MOST_ROOTS]
-    return [
-        _bisect(truth, points[i], points[i + 1], signs[i], fmt, params) for i in changes.tolist()
-    ]
+    return [_bisect(truth, points[i], points[i + 1], signs[i], fmt, params) for i in changes.tolist()]
 
 
 def _bisect(

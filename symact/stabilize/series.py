@@ -18,8 +18,8 @@ import sympy as sp
 from flint import arb, arb_mat, arb_poly, ctx
 
 from symact.graph import Node, const, node, var
-from symact.stabilize.formats import FLOAT64, Format
 from symact.stabilize.exponents import Exponent, exponential
+from symact.stabilize.formats import FLOAT64, Format
 from symact.stabilize.truth import Truth
 
 _PRECISION = 512
@@ -109,9 +109,7 @@ def infinity(name: str, low: float, high: float, power: int) -> Chart:
     )  # fmt: skip
 
 
-def falling_tail(
-    name: str, low: float, high: float, exponent: Exponent, power: int, fmt: Format
-) -> Chart:
+def falling_tail(name: str, low: float, high: float, exponent: Exponent, power: int, fmt: Format) -> Chart:
     """In a tail that falls as exp(w(x)): exp(w(x))·|x|**power times a polynomial in 1/|x|."""
     size = node("abs", var(name))
     inverse = const(1) / size

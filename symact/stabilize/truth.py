@@ -40,9 +40,7 @@ class Truth:
             value is the common limit from both sides, or else kept between the two.
     """
 
-    def __init__(
-        self, expression: sp.Expr, name: str = "x", kinks: frozenset[float] = frozenset()
-    ) -> None:
+    def __init__(self, expression: sp.Expr, name: str = "x", kinks: frozenset[float] = frozenset()) -> None:
         self._kinks = kinks
         self._steps = list(walk([to_graph(expression)]))
         self._position = {step: i for i, step in enumerate(self._steps)}

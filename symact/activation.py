@@ -1,0 +1,121 @@
+"""Activation: the emitted module executed, as a live object."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import types
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import keras
+import sympy as sp
+
+from symact.files import write_atomically
+
+if TYPE_CHECKING:
+    from symact.compiler import Compilation
+
+
+def load(compilation: Compilation) -> Activation:
+    """Execute the emitted module of ``compilation``; the activation runs that very source."""
+    return Activation(compilation)
+
+
+def execute(source: str, name: str) -> types.ModuleType:
+    """The module that ``source`` defines; tracebacks and ``inspect.getsource`` find its lines."""
+    filename = f"<symact {name} {zlib.crc32(source.encode()):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    module = types.ModuleType(f"symact_generated_{name}")
+    module.__file__ = filename
+    exec(compile(source, filename, "exec"), module.__dict__)
+    return module
+
+
+@keras.saving.register_keras_serializable(package="symact")
+class Activation:
+    """A compiled activation.
+
+    Call it on a tensor of any floating dtype and shape, or on anything that becomes one; parameters
+    are keywords. It can be an ``activation=`` of Keras layers, and takes symbolic inputs of the
+    functional API. Saved with a model, it carries its formula and options, and is compiled again
+    where the model is loaded; the process needs no more than ``import symact`` for that.
+
+    Attributes:
+        expr: the exact SymPy expression, in the user's symbols.
+        derivative: its exact derivative by the input.
+        source: the stand-alone module, as text.
+        Layer: the module's Keras layer class.
+    """
+
+    def __init__(self, compilation: Compilation) -> None:
+        formula = compilation.formula
+        self.compilation = compilation
+        self.formula = formula
+        self.name = self.__name__ = formula.name
+        self.__doc__ = f"{formula.name}(x) = {formula.text}"
+        self.expr: sp.Expr = formula.in_users_symbols(formula.expression)
+        derivative = compilation.family.programs[(formula.inputs[0],)].expression
+        self.derivative: sp.Expr = formula.in_users_symbols(derivative)
+        self.source = compilation.source
+        self.module = execute(self.source, formula.name)
+        self._function = getattr(self.module, formula.name)
+        self.Layer: type[Any] = getattr(self.module, formula.class_name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The activation of a tensor, by position or as keyword ``x``; parameters as keywords."""
+        return self._function(*args, **kwargs)
+
+    def layer(self, **options: Any) -> Any:
+        """An instance of ``Layer``; parameters of the formula and Keras's own options as keywords."""
+        return self.Layer(**options)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the stand-alone module to ``path``; an existing file is kept unless ``force``.
+
+        Raises:
+            OutputError: the file exists or cannot be written; nothing is changed then.
+        """
+        write_atomically(path, self.source, force=force)
+
+    def compare(self, **options: Any) -> Any:
+        """Symbolic gradient against autodiff and truth; see ``symact.compare.compare``."""
+        from symact.compare import compare
+
+        return compare(self, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """What is needed to compile the activation again."""
+        formula, schedule = self.formula, self.compilation.schedule
+        return {
+            "formula": _as_text(formula.text, formula.expression),
+            "name": formula.name,
+            "inputs": list(formula.inputs),
+            "params": formula.defaults,
+            "trainable": list(formula.trainable),
+            "domain": [str(end) for end in formula.domain],
+            "axis": formula.axis,
+            "order": schedule.order,
+            "residual": schedule.residual,
+            "jit_compile": schedule.jit_compile,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Activation:
+        """The activation compiled again from its config."""
+        from symact.compiler import compile
+
+        options = dict(config)
+        low, high = options.pop("domain")
+        return compile(options.pop("formula"), domain=(low, high), **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Activation.from_config, (self.get_config(),)
+
+    def __repr__(self) -> str:
+        return f"<symact activation {self.name}: {self.formula.text}>"
+
+
+def _as_text(text: str, expression: sp.Expr) -> str:
+    """The formula as text that parses back: the user's own, or SymPy's spelling of it."""
+    return text if not text.startswith("<expression") else str(expression)

@@ -1,0 +1,197 @@
+"""Problem: an expression to be stabilized, its truth at sample points, and errors of candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import sympy as sp
+
+from symact.derive import switches
+from symact.graph import Node
+from symact.stabilize.formats import Array, Format
+from symact.stabilize.sampling import neighbourhood, roots, sample
+from symact.stabilize.score import bits_of_error, ulp_error
+from symact.stabilize.simulate import simulate
+from symact.stabilize.truth import Truth
+
+_SEED = 20240229
+# A formula with parameters is measured at its defaults and at these multiples of them.
+_PARAMETER_SCALES = (1.0, 0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors over a sample: the worst in ULP and the input where it happens, and the mean in bits."""
+
+    worst: float
+    at: float
+    mean_bits: float
+
+
+class Problem:
+    """What is measured: an expression, its truth at the sample points, and errors of candidates."""
+
+    def __init__(
+        self,
+        expression: sp.Expr,
+        name: str,
+        fmt: Format,
+        domain: tuple[float, float],
+        parameters: dict[str, float],
+        points: Array,
+        kinks: frozenset[float] = frozenset(),
+        known: Problem | None = None,
+    ) -> None:
+        self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
+        self.parameters = parameters
+        self.truth = known.truth if known else Truth(expression, name, kinks)
+        self.points = points
+        self.values = [
+            self._values(parameter_set, known.points, known.values[i])
+            if known
+            else self.truth.at(points, **parameter_set)
+            for i, parameter_set in enumerate(self.parameter_sets())
+        ]
+        self.kinks = sorted(kinks)
+
+    def _values(
+        self, parameter_set: dict[str, float], points: Array, values: tuple[Array, Array]
+    ) -> tuple[Array, Array]:
+        """The truth at the points, taken from ``values`` at ``points`` where it is known there."""
+        fresh = np.setdiff1d(self.points, points)
+        high, low = self.truth.at(fresh, **parameter_set)
+        everywhere = np.concatenate([points, fresh])
+        at = np.argsort(everywhere, kind="stable")
+        at = at[np.searchsorted(everywhere[at], self.points)]
+        return np.concatenate([values[0], high])[at], np.concatenate([values[1], low])[at]
+
+    def parameter_sets(self) -> list[dict[str, float]]:
+        if not self.parameters:
+            return [{}]
+        return [
+            {
+                name: float(self.fmt.round(np.float64(value * scale)))
+                for name, value in self.parameters.items()
+            }
+            for scale in _PARAMETER_SCALES
+        ]
+
+    def errors(self, graph: Node) -> Array:
+        """Errors in ULP at the points, the worst over the parameter sets."""
+        return self._errors_at(graph, self.points, self.values)
+
+    def errors_at(self, graph: Node, points: Array) -> Array:
+        return self._errors_at(graph, points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+
+    def _errors_at(self, graph: Node, points: Array, values: list[tuple[Array, Array]]) -> Array:
+        worst = np.zeros(points.shape)
+        for parameters, (high, low) in zip(self.parameter_sets(), values, strict=True):
+            computed = simulate(graph, {self.name: points, **parameters}, self.fmt)
+            errors = ulp_error(computed, high, low, self.fmt)
+            worst = np.maximum(worst, self._forgive_subgradients(errors, computed, points, parameters))
+        return worst
+
+    def _forgive_subgradients(
+        self, errors: Array, computed: Array, points: Array, parameters: dict[str, float]
+    ) -> Array:
+        """``errors`` with 0 at kinks where ``computed`` lies between the two sides' derivatives."""
+        for kink in self.kinks:
+            at = points == kink
+            if at.any():
+                low, high = self._sides(kink, parameters)
+                slack = 4 * self.fmt.epsilon * max(abs(low), abs(high))
+                inside = (computed >= low - slack) & (computed <= high + slack)
+                errors = np.where(at & inside, 0.0, errors)
+        return errors
+
+    def _sides(self, kink: float, parameters: dict[str, float]) -> tuple[float, float]:
+        low, high = sorted(self.truth.side(kink, side, parameters) for side in (-1, 1))
+        return low, high
+
+    def score(self, graph: Node) -> Score:
+        errors = self.errors(graph)
+        worst = int(np.argmax(errors))
+        return Score(float(errors[worst]), float(self.points[worst]), float(bits_of_error(errors).mean()))
+
+    def with_points(self, points: Array) -> Problem:
+        return Problem(
+            self.expression,
+            self.name,
+            self.fmt,
+            self.domain,
+            self.parameters,
+            np.unique(points),
+            frozenset(self.kinks),
+            known=self,
+        )
+
+
+def pose(
+    expression: sp.Expr,
+    name: str,
+    fmt: Format,
+    domain: tuple[float, float],
+    parameters: dict[str, float],
+    effort: int,
+    derivative: bool,
+) -> Problem:
+    """The problem with its sample, closer around kinks and roots."""
+    points = sample(fmt, domain, effort, _SEED, around=[0.0])
+    zeros = [
+        zero
+        for switch in switches(expression)
+        for zero in switch_zeros(switch, name, points, fmt, parameters)
+    ]
+    problem = Problem(
+        expression, name, fmt, domain, parameters, points, frozenset(zeros if derivative else ())
+    )
+    special = zeros + roots(problem.truth, points, problem.values[0][0], fmt, **problem.parameter_sets()[0])
+    if not special:
+        return problem
+    near = np.concatenate([neighbourhood(fmt, point) for point in special])
+    near = near[(near > domain[0]) & (near < domain[1])]
+    near = near[(np.abs(near) >= fmt.min_normal) | (near == 0)]
+    return problem.with_points(np.concatenate([points, near]))
+
+
+def switch_zeros(
+    switch: sp.Expr, name: str, points: Array, fmt: Format, parameters: dict[str, float]
+) -> list[float]:
+    truth = Truth(switch, name)
+    values, _ = truth.at(points, **parameters)
+    exact = points[values == 0.0][:4].tolist()
+    return exact + roots(truth, points, values, fmt, **parameters)
+
+
+def pieces(problem: Problem) -> list[tuple[float, float]]:
+    """Intervals between kinks (and 0), on which the expression has no branches."""
+    low, high = max(problem.domain[0], -problem.fmt.max), min(problem.domain[1], problem.fmt.max)
+    cuts = {low, high, *([0.0] if low < 0 < high else [])}
+    cuts.update(kink for kink in kinks(problem) if low < kink < high)
+    ends = sorted(cuts)
+    return list(pairwise(ends))
+
+
+def kinks(problem: Problem) -> list[float]:
+    return [
+        zero
+        for switch in switches(problem.expression)
+        for zero in switch_zeros(switch, problem.name, problem.points, problem.fmt, problem.parameters)
+    ]
+
+
+def parity(problem: Problem) -> int:
+    """1 for an even function, -1 for an odd one, else 0: by the truth at points of all sizes."""
+    low, high = problem.domain
+    if low != -high:
+        return 0
+    points = problem.points[problem.points > 0][:: max(1, len(problem.points) // 64)]
+    right, _ = problem.truth.at(points)
+    left, _ = problem.truth.at(-points)
+    known = ~(np.isnan(right) | np.isnan(left))
+    for parity in (1, -1):
+        if np.array_equal(left[known], parity * right[known]):
+            return parity
+    return 0
