@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakValueDictionary
 
 import sympy as sp
@@ -131,6 +132,7 @@ def rebuild(root: Node, replaced: Mapping[Node, Node]) -> Node:
     return done[root]
 
 
-def variables(root: Node) -> set[str]:
+@lru_cache(maxsize=4096)
+def variables(root: Node) -> frozenset[str]:
     """Names of the variables in ``root``."""
-    return {str(n.name) for n in walk([root]) if n.op == "var"}
+    return frozenset(str(n.name) for n in walk([root]) if n.op == "var")

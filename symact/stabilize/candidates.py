@@ -71,7 +71,7 @@ def closed_forms(problem: Problem, *, rough: bool) -> Iterator[Candidate]:
         branch = resolve(problem.expression, problem.name, point)
         if branch != problem.expression:
             yield Candidate("branch", to_graph(branch))
-        for name, graph in half_line(branch, problem.name, point):
+        for name, graph in half_line(branch, problem.name, point, rough):
             yield Candidate(name, graph)
     yield Candidate("zero", const(0))
     there = ground(problem)

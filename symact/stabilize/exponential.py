@@ -95,18 +95,21 @@ def _families(expression: sp.Expr, name: str, point: float) -> list[_Family]:
 
 
 @lru_cache(maxsize=256)
-def half_line(expression: sp.Expr, name: str, point: float) -> tuple[tuple[str, Node], ...]:
+def half_line(
+    expression: sp.Expr, name: str, point: float, rough: bool = False
+) -> tuple[tuple[str, Node], ...]:
     """Forms of a smooth ``expression`` that hold on the side of 0 where ``point`` lies, by name.
 
     Args:
         expression: without branches on that side (see ``branches.resolve``).
         name: the input.
         point: any number on the side meant, not near 0.
+        rough: whether finite values are enough, and the forms that buy digits are left out.
     """
-    return tuple(_half_line(expression, name, point))
+    return tuple(_half_line(expression, name, point, rough))
 
 
-def _half_line(expression: sp.Expr, name: str, point: float) -> Iterator[tuple[str, Node]]:
+def _half_line(expression: sp.Expr, name: str, point: float, rough: bool) -> Iterator[tuple[str, Node]]:
     expression = to_exponentials(expression)
     if sum(1 for _ in dag(expression)) > _MOST_NODES:
         return
@@ -121,6 +124,8 @@ def _half_line(expression: sp.Expr, name: str, point: float) -> Iterator[tuple[s
         yield "conjugate", _graph(conjugated, families, {})
     if families:
         yield "exp(-|u|), terms apart", _graph(spelled, families, {})
+    if rough:
+        return
     for family in families:
         yield from _halved_exponent(fraction, families, family)
         shifted = fraction.subs(family.symbol, 1 + family.symbol)

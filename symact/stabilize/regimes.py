@@ -22,7 +22,7 @@ from symact.stabilize.simulate import cost
 _BRANCH = 20.0
 _OPERATION = 0.5
 _STEEPNESS = 7.0
-_REFINEMENTS = 40
+_REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
 _LARGEST_NOISE = 24.0
 _REACH = 5

@@ -143,7 +143,8 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
     """
     candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
     candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
-    for attempt in range(_ROUNDS):
+    rounds = 1 if target > _ROUGH else _ROUNDS
+    for attempt in range(rounds):
         candidates, errors, path = _covered(problem, candidates, target)
         regimes = bounds(
             path,
@@ -155,7 +156,7 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
         )
         fresh = _unseen(problem, regimes)
         failing = fresh[_errors_of(problem, regimes, fresh) > max(target, 2.0 * TARGET)]
-        if attempt == _ROUNDS - 1 or not len(failing):
+        if attempt == rounds - 1 or not len(failing):
             break
         problem = problem.with_points(np.concatenate([problem.points, failing]))
     return simplify(regimes, candidates, errors, problem.points, target, lambda r: assemble(r, problem.name))

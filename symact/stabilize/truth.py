@@ -23,6 +23,8 @@ from symact.stabilize.formats import Array
 # Enough for a double-double: twice the 53 bits of float64, and a few to spare.
 _WANTED_BITS = 110
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
+# Where a value is still not finite at this precision, it may be a gap.
+_GAP_PRECISION = 512
 # A gap in the formula (0/0) is filled by its limit, read off this close to it.
 _NEAR, _NEARER = 2.0**-300, 2.0**-330
 
@@ -98,7 +100,7 @@ class Truth:
             ctx.prec = precision
             value = self._evaluate(arb(point), params, precision)
             if not value.is_finite():
-                if precision >= 256:
+                if precision == _GAP_PRECISION:
                     filled = self._fill_gap(point, params)
                     if filled is not None:
                         return filled
