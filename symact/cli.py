@@ -159,6 +159,7 @@ def _translated(
             trainable=trainable,
             domain=None if domain is None else _domain(domain),
             order=order,
+            workers=os.cpu_count() or 1,
         )
 
 

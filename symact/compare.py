@@ -126,7 +126,11 @@ def compare(
     judge = _Judge(activation.formula, fmt)
     available: dict[str, Contender] = {}
     problems: dict[str, str] = {}
-    for name, function in {"symact": activation, "autodiff": plain(activation.formula)}.items():
+    functions: dict[str, Callable[[Any], Any]] = {
+        "symact": activation,
+        "autodiff": plain(activation.formula),
+    }
+    for name, function in functions.items():
         contender = _contender(function, fmt)
         try:
             contender(np.array([judge.inside()]))
@@ -269,9 +273,9 @@ def _edges(domain: tuple[float, float], fmt: Format) -> list[float]:
 def _sample(low: float, high: float, count: int, fmt: Format, random: np.random.Generator) -> Array:
     first, last = fmt.ordinal([low, high]).tolist()
     ordinals = random.integers(first, last, count // 2, endpoint=True)
-    values = low + (high - low) * random.uniform(0, 1, count // 2) if high - low < 1e300 else []
+    values = low + (high - low) * random.uniform(0, 1, count // 2) if high - low < 1e300 else [0.0]
     points = np.concatenate([fmt.number(ordinals), fmt.round(np.asarray(values, float))])
-    return np.unique(points[(points >= low) & (points <= high) & _is_normal(points, fmt)])
+    return np.asarray(np.unique(points[(points >= low) & (points <= high) & _is_normal(points, fmt)]))
 
 
 def _is_normal(points: Array, fmt: Format) -> Any:
@@ -282,7 +286,8 @@ def _chosen(domain: tuple[float, float], kinks: list[float], fmt: Format) -> Arr
     points = fmt.round(np.array([sign * point for point in _POINTS for sign in (-1.0, 1.0)]))
     near = [neighbourhood(fmt, kink)[:3] for kink in kinks]
     points = np.unique(np.concatenate([points, *near]) + 0.0)
-    return points[(points > domain[0]) & (points < domain[1]) & _is_normal(points, fmt)]
+    inside = (points > domain[0]) & (points < domain[1]) & _is_normal(points, fmt)
+    return np.asarray(points[inside])
 
 
 def _joined(parts: list[_Measured]) -> _Measured:

@@ -96,8 +96,12 @@ def translate(
     order: int = 2,
     residual: str = "auto",
     jit_compile: bool | str = "auto",
+    workers: int = 1,
 ) -> Compilation:
-    """The pipeline up to the emitted source, without TensorFlow; arguments as for ``compile``."""
+    """The pipeline up to the emitted source, without TensorFlow; arguments as for ``compile``.
+
+    Besides, ``workers``: how many processes may share the search (see ``stabilize_family``).
+    """
     _check_options(order, residual, jit_compile)
     parsed = parse(
         formula,
@@ -110,7 +114,7 @@ def translate(
     )
     program = lower(parsed)
     family = derive(program, order)
-    stable = stabilize_family(family)
+    stable = stabilize_family(family, workers=workers)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
     return Compilation(parsed, program, family, stable, plan, emit(plan))
 

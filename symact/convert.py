@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import sympy as sp
 
 from symact.errors import UnsupportedError
-from symact.graph import FALSE, TRUE, Node, const, node, var, walk
+from symact.expressions import dag
+from symact.graph import FALSE, TRUE, Node, const, exact, node, var, walk
 
 # Powers up to this are products; beyond it the pow kernel is the shorter way.
 _LARGEST_PRODUCT = 64
-
-
-def dag(root: sp.Basic) -> Iterable[sp.Basic]:
-    """Every distinct subexpression of ``root``, arguments first, each once; no recursion."""
-    seen: set[sp.Basic] = set()
-    stack: list[tuple[sp.Basic, bool]] = [(root, False)]
-    while stack:
-        current, ready = stack.pop()
-        if ready:
-            yield current
-        elif current not in seen:
-            seen.add(current)
-            stack.append((current, True))
-            stack.extend((arg, False) for arg in reversed(current.args))
 
 
 def integer_power(base: Node, exponent: int) -> Node:
@@ -60,7 +47,7 @@ def _is_negative_term(term: sp.Expr) -> bool:
 def _negated(argument: Node) -> Node:
     """The negation of a term that starts with a minus, without the minus."""
     if argument.op == "const":
-        return const(-argument.value)
+        return const(-exact(argument))
     if argument.op == "neg":
         return argument.args[0]
     if argument.op in ("mul", "div"):
@@ -100,14 +87,14 @@ def _mul(expression: sp.Mul, done: dict[sp.Basic, Node]) -> Node:
         above.insert(0, const(magnitude))
     top = _product(above) if above else const(1)
     if negative:
-        top = const(-top.value) if top.op == "const" else _leading_minus(top)
+        top = const(-exact(top)) if top.op == "const" else _leading_minus(top)
     return top / _product(below) if below else top
 
 
 def _leading_minus(top: Node) -> Node:
     """Minus ``top``, the minus taken into its leading constant where it has one."""
     if top.op == "mul" and top.args[0].op == "const":
-        return node("mul", const(-top.args[0].value), top.args[1])
+        return node("mul", const(-exact(top.args[0])), top.args[1])
     return -top
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symact.convert import dag
+from symact.expressions import dag
 from symact.program import Family, Map, Program, Wrt
 
 _FLAT = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling)

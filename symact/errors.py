@@ -1,4 +1,4 @@
-"""The errors that symact raises: one family, each message one line that says what, where and how to mend it."""
+"""The errors that symact raises: one family; a message is one line: what, where, how to mend it."""
 
 from __future__ import annotations
 

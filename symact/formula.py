@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
+from symact.expressions import substituted
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -62,4 +64,5 @@ class Formula:
 
     def in_users_symbols(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with symact's real symbols replaced by the user's own."""
-        return expression.xreplace({self.symbol(name): own for name, own in self.originals})
+        own = {self.symbol(name): symbol for name, symbol in self.originals}
+        return substituted(expression, own)

@@ -94,6 +94,12 @@ def const(value: sp.Expr | int | float) -> Node:
     return _intern("const", (), sp.Rational(value) if isinstance(value, float) else sp.sympify(value), None)
 
 
+def exact(constant: Node) -> sp.Expr:
+    """The number that a constant stands for."""
+    assert constant.value is not None
+    return constant.value
+
+
 TRUE = _intern("true", (), None, None)
 FALSE = _intern("false", (), None, None)
 

@@ -22,7 +22,10 @@ def as_float(value: sp.Expr | None) -> float:
     if value.is_infinite:
         return math.inf if value is sp.oo else -math.inf
     if value.is_Rational:
-        return int(value.p) / int(value.q)
+        try:
+            return int(value.p) / int(value.q)
+        except OverflowError:
+            return math.copysign(math.inf, value.p)
     precision = ctx.prec
     try:
         ctx.prec = 256

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sympy as sp
 
-from symact.convert import dag, is_supported
+from symact.convert import is_supported
 from symact.errors import FormulaError, OptionError, UnsupportedError
+from symact.expressions import dag, spelled, substituted
 from symact.formula import Formula, Parameter
 from symact.grammar import nearest, parse_text
+from symact.numbers import as_float
 from symact.vocabulary import ALL_NAMES, RESERVED
 
 _DEFAULT_NAME = "activation"
-_MOST_TREE_NODES = 20_000
+_LARGEST_NUMBER = 1e300
 
 
 def parse(
@@ -42,9 +44,11 @@ def parse(
     if name in inputs or name in ALL_NAMES - {name.lower()}:
         raise OptionError(f"the name {name!r} is taken by an input or a constant; choose another")
     if isinstance(formula, str):
-        text, expression, originals = formula, parse_text(formula), ()
+        text, expression = formula, parse_text(formula)
+        originals: tuple[tuple[str, sp.Symbol], ...] = ()
     else:
         text, expression, originals = _from_sympy(formula)
+    _check_numbers(text, expression)
     _check_symbols(text, expression, inputs, params)
     return Formula(
         text=text,
@@ -88,7 +92,7 @@ def _from_sympy(formula: object) -> tuple[str, sp.Expr, tuple[tuple[str, sp.Symb
         formula = sp.Rational(repr(formula)) if math.isfinite(formula) else sp.nan
     if not isinstance(formula, sp.Basic):
         raise FormulaError(str(formula), "a formula is text or a SymPy expression")
-    text = _spelled(formula)
+    text = spelled(formula)
     if not isinstance(formula, sp.Expr):
         raise UnsupportedError(text, f"a {type(formula).__name__} is not an elementwise expression")
     replaced: dict[sp.Basic, sp.Basic] = {}
@@ -104,19 +108,17 @@ def _from_sympy(formula: object) -> tuple[str, sp.Expr, tuple[tuple[str, sp.Symb
         elif current in (sp.I, sp.zoo, sp.nan):
             raise FormulaError(text, f"{current} has no real value")
         elif not is_supported(current):
-            raise UnsupportedError(text, f"{_spelled(current.func)} cannot be compiled")
-    return text, formula.xreplace(replaced), tuple(originals.items())
+            raise UnsupportedError(text, f"{spelled(current.func)} cannot be compiled")
+    return text, substituted(formula, replaced), tuple(originals.items())
 
 
-def _spelled(expression: object) -> str:
-    """``str`` of an expression; a word on its size where the text would fill books."""
-    if isinstance(expression, sp.Basic):
-        sizes: dict[sp.Basic, int] = {}
-        for current in dag(expression):
-            sizes[current] = 1 + sum(sizes[arg] for arg in current.args)
-        if sizes[expression] > _MOST_TREE_NODES:
-            return f"<expression of {len(sizes)} distinct parts>"
-    return str(expression)
+def _check_numbers(text: str, expression: sp.Expr) -> None:
+    """Every constant part must be a real number that float64 can hold."""
+    for current in dag(expression):
+        if isinstance(current, sp.Expr) and current.is_number and not current.is_infinite:
+            value = abs(as_float(current))
+            if not value < _LARGEST_NUMBER:
+                raise FormulaError(text, f"the constant {spelled(current)[:60]} is no number of use here")
 
 
 def _check_symbols(

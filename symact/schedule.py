@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from symact.derive import kinks
+from symact.expressions import spelled
 from symact.formula import Formula
 from symact.graph import Node
 from symact.numbers import as_float
@@ -77,7 +78,7 @@ def schedule(
     name = family.formula.inputs[0]
     return Schedule(
         formula=family.formula,
-        derivative=str(family.formula.in_users_symbols(family.programs[(name,)].expression)),
+        derivative=spelled(family.formula.in_users_symbols(family.programs[(name,)].expression)),
         kernels=kernels,
         order=family.order,
         residual="input" if residual == "auto" else residual,

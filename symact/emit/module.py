@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+import sympy as sp
+
 from symact.emit.printer import POLYNOMIAL, body, wrapped_call
 from symact.formula import Formula
 from symact.schedule import Kernel, Schedule
@@ -12,7 +14,7 @@ from symact.version import __version__
 
 _WIDTH = 88
 _ORDINALS = ("value", "derivative", "second_derivative", "third_derivative", "fourth_derivative")
-_JIT = "@tf.function(jit_compile=True, autograph=False)"
+_JIT = "@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)"
 
 
 def emit(schedule: Schedule) -> str:
@@ -50,7 +52,7 @@ def _docstring(schedule: Schedule, kernels: list[Kernel]) -> str:
     if formula.parameters:
         lines = [f"    {p.name}: default {p.default!r}" for p in formula.parameters]
         paragraphs.append("Parameters:\n" + "\n".join(lines))
-    if formula.domain != (-_infinity(), _infinity()):
+    if formula.domain != (-sp.oo, sp.oo):
         paragraphs.append(f"Domain: {formula.domain[0]} < x < {formula.domain[1]}")
     if schedule.conventions:
         lines = [_wrapped(line, "    ") for line in schedule.conventions]
@@ -61,12 +63,6 @@ def _docstring(schedule: Schedule, kernels: list[Kernel]) -> str:
         paragraphs.append(f"{title}:\n" + "\n".join(lines))
     text = "\n\n".join(paragraphs).replace("\\", "\\\\").replace('"""', "'''")
     return f'"""{text}\n"""'
-
-
-def _infinity() -> object:
-    import sympy
-
-    return sympy.oo
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -5,6 +5,7 @@ the truth with the kernels' own errors, and kept where they win.
 """
 
 from symact.stabilize.family import stabilize_family
-from symact.stabilize.search import Score, Stable, stabilize
+from symact.stabilize.problem import Score
+from symact.stabilize.search import Stable, stabilize
 
 __all__ = ["Score", "Stable", "stabilize", "stabilize_family"]

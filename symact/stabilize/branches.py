@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import sympy as sp
 
-from symact.convert import dag
+from symact.expressions import rewrite
 from symact.stabilize.truth import Truth
-
-
-def rewrite(root: sp.Expr, visit: Callable[[sp.Basic], sp.Basic]) -> sp.Expr:
-    """``root`` rebuilt from its leaves, each rebuilt node passed through ``visit``; linear in nodes."""
-    done: dict[sp.Basic, sp.Basic] = {}
-    for current in dag(root):
-        args = [done[arg] for arg in current.args]
-        same = all(new is old for new, old in zip(args, current.args, strict=True))
-        done[current] = visit(current if same else current.func(*args))
-    return done[root]
 
 
 def resolve(expression: sp.Expr, name: str, point: float) -> sp.Expr:

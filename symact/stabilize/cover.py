@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -76,10 +76,10 @@ def _cover_side(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
         near, far = sorted((side * near, side * far), key=abs)
         stop = yield from _falling(ground, near, far)
         if abs(near) < abs(stop):
-            yield from _between(ground, *sorted((near, stop)), _MOST_SPLITS)
+            yield from _between(ground, min(near, stop), max(near, stop), _MOST_SPLITS)
 
 
-def _at_zero(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
+def _at_zero(ground: Ground, low: float, high: float) -> Generator[Candidate, None, float]:
     """The series at 0 of largest reach; returns how far it reaches (0 without one)."""
     sides = [s for s, end in ((-1, low), (1, high)) if end * s > 0 or 0.0 not in (low, high)]
     parity = _parity_near_zero(ground.truth) if 0.0 not in ground.cuts else 0
@@ -108,7 +108,7 @@ def _parity_near_zero(truth: Truth) -> int:
     return 1 if np.array_equal(left, right) else -1 if np.array_equal(left, -right) else 0
 
 
-def _at_infinity(ground: Ground, near: float, side: int) -> Iterator[Candidate]:
+def _at_infinity(ground: Ground, near: float, side: int) -> Generator[Candidate, None, float | None]:
     """The series at ±oo that starts closest to ``near``; returns its start, None without one."""
     power = series.growth(ground.truth, side, False, {})
     if power is None:
@@ -124,7 +124,7 @@ def _at_infinity(ground: Ground, near: float, side: int) -> Iterator[Candidate]:
     return None
 
 
-def _falling(ground: Ground, near: float, far: float) -> Iterator[Candidate]:
+def _falling(ground: Ground, near: float, far: float) -> Generator[Candidate, None, float]:
     """A falling tail from ``far`` towards ``near``; returns how close it comes."""
     for exponent in ground.exponents:
         power = series.tail_power(ground.truth, 1 if far > 0 else -1, exponent, {})
@@ -132,8 +132,8 @@ def _falling(ground: Ground, near: float, far: float) -> Iterator[Candidate]:
             continue
         for share in (0.0, 0.125, 0.25, 0.5):
             start = near + share * (far - near)
-            ends = sorted((start, far))
-            chart = series.falling_tail(ground.name, *ends, exponent, power, ground.fmt)
+            low, high = sorted((start, far))
+            chart = series.falling_tail(ground.name, low, high, exponent, power, ground.fmt)
             graph = ground.fit(chart)
             if graph is not None:
                 yield Candidate("falling tail", graph)

@@ -14,9 +14,10 @@ from functools import lru_cache
 import numpy as np
 import sympy as sp
 
-from symact.convert import FUNCTIONS, dag, to_graph
+from symact.convert import FUNCTIONS, to_graph
+from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
-from symact.stabilize.branches import resolve, rewrite
+from symact.stabilize.branches import resolve
 from symact.stabilize.fractions import reduced_fraction
 from symact.stabilize.regimes import choice
 from symact.stabilize.truth import Truth

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import sympy as sp
 from flint import arb
 
-from symact.convert import dag, to_sympy
+from symact.convert import to_sympy
+from symact.expressions import dag
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_ball, as_float
 from symact.stabilize.formats import Format

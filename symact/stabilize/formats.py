@@ -44,7 +44,7 @@ class Format:
         """Half a unit in the last place of 1: the relative error of one rounding."""
         return float(2.0**-self.digits)
 
-    def round(self, values: Array) -> Array:
+    def round(self, values: Array | np.float64 | float) -> Array:
         """``values`` rounded to the format; overflow to ±inf, below the normal range to ±0."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             rounded = np.asarray(values, np.float64).astype(self.dtype).astype(np.float64)
@@ -54,7 +54,7 @@ class Format:
         """Position of each number in the order of the format's numbers; 0 for zero."""
         bits = np.asarray(values).astype(self.dtype).view(self.integer).astype(np.int64)
         lowest = np.int64(np.iinfo(self.integer).min)
-        return np.where(bits < 0, lowest - bits, bits)
+        return np.asarray(np.where(bits < 0, lowest - bits, bits), np.int64)
 
     def number(self, ordinals: Any) -> Array:
         """The numbers at the given positions: the inverse of ``ordinal``."""
@@ -63,11 +63,11 @@ class Format:
         bits = np.where(positions < 0, lowest - positions, positions).astype(self.integer)
         return np.asarray(bits.view(self.dtype).astype(np.float64))
 
-    def ulp(self, values: Array) -> Array:
+    def ulp(self, values: Array | np.float64 | float) -> Array:
         """The unit in the last place at each value; at least that of the smallest normal number."""
         _, exponents = np.frexp(values)
         exponents = np.where(values == 0.0, self.smallest_exponent, exponents)
-        return np.ldexp(1.0, np.maximum(exponents - 1, self.smallest_exponent) - self.digits + 1)
+        return np.asarray(np.ldexp(1.0, np.maximum(exponents - 1, self.smallest_exponent) - self.digits + 1))
 
 
 FLOAT32 = Format("float32", np.float32, np.int32, 24, -126, float(np.finfo(np.float32).max))

@@ -11,7 +11,7 @@ from typing import Any
 import sympy as sp
 from sympy.polys.fields import field
 
-from symact.convert import dag
+from symact.expressions import dag
 
 # A polynomial with more terms than this, no person would read, and it would round too often.
 _MOST_TERMS = 250

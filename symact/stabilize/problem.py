@@ -46,9 +46,9 @@ class Problem:
     ) -> None:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
-        self.truth = known.truth if known else Truth(expression, name, kinks)
+        self.truth: Truth = known.truth if known else Truth(expression, name, kinks)
         self.points = points
-        self.values = [
+        self.values: list[tuple[Array, Array]] = [
             self._values(parameter_set, known.points, known.values[i])
             if known
             else self.truth.at(points, **parameter_set)
@@ -161,7 +161,7 @@ def switch_zeros(
 ) -> list[float]:
     truth = Truth(switch, name)
     values, _ = truth.at(points, **parameters)
-    exact = points[values == 0.0][:4].tolist()
+    exact: list[float] = points[values == 0.0][:4].tolist()
     return exact + roots(truth, points, values, fmt, **parameters)
 
 

@@ -62,7 +62,7 @@ def envelope(errors: Array) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(
         np.pad(noise, [(0, 0)] * (errors.ndim - 1) + [(_REACH, _REACH)]), 2 * _REACH + 1, axis=-1
     )
-    return np.maximum(errors, windows.max(axis=-1))
+    return np.asarray(np.maximum(errors, windows.max(axis=-1)))
 
 
 def choose(errors: Array, candidates: Sequence[Candidate], target: float) -> list[int]:
@@ -141,7 +141,7 @@ def _boundary(
 
 
 def _normal(points: Array, fmt: Format) -> Array:
-    return points[(np.abs(points) >= fmt.min_normal) | (points == 0.0)]
+    return np.asarray(points[(np.abs(points) >= fmt.min_normal) | (points == 0.0)])
 
 
 def _roundest(low: float, high: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symact.graph import Node, const, node, var, walk
+from symact.graph import Node, const, exact, node, var, walk
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ def _tidy(current: Node) -> Node:
         if inner.op == "neg":
             return inner.args[0]
         if inner.op == "const":
-            return const(-inner.value)
+            return const(-exact(inner))
         if inner.op in ("mul", "div") and inner.args[0].op == "neg":
             return node(inner.op, inner.args[0].args[0], inner.args[1])
         if inner.op in ("mul", "div") and inner.args[0].op == "const":
-            return node(inner.op, const(-inner.args[0].value), inner.args[1])
+            return node(inner.op, const(-exact(inner.args[0])), inner.args[1])
     if current.op == "sub" and current.args[1].op == "neg":
         return current.args[0] + current.args[1].args[0]
     if current.op == "add" and current.args[1].op == "neg":

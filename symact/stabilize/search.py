@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
 from symact.convert import to_graph
@@ -206,7 +207,7 @@ def _errors_of(problem: Problem, regimes: Sequence[Regime], points: Array) -> Ar
     return errors
 
 
-def _runs(points: Array, bad: Array) -> Iterator[tuple[float, float]]:
+def _runs(points: Array, bad: npt.NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
     """Intervals of the line that hold runs of bad points, from the good neighbour on either side."""
     i, count = 0, len(points)
     while i < count:

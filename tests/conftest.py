@@ -1,0 +1,50 @@
+"""Shared by the tests: TensorFlow kept quiet, and compilations kept between tests."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symact
+
+
+@cache
+def _compiled(formula: str, options: tuple[tuple[str, Any], ...]) -> symact.Activation:
+    return symact.compile(formula, **{k: dict(v) if k == "params" else v for k, v in options})
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """``compiled(formula, **options)``: as ``symact.compile``, each compiled once a session."""
+
+    def get(formula: str, **options: Any) -> symact.Activation:
+        frozen = {k: tuple(v.items()) if isinstance(v, dict) else v for k, v in options.items()}
+        return _compiled(formula, tuple(sorted(frozen.items())))
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def value_and_gradients():
+    """``f(activation, points, dtype)``: value, first and second derivative as float64 arrays."""
+    import tensorflow as tf
+
+    def run(activation: Any, points: Any, dtype: str = "float32") -> list[np.ndarray]:
+        x = tf.constant(np.asarray(points), dtype)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = activation(x)
+            first = inner.gradient(y, x)
+        second = outer.gradient(first, x)
+        return [tf.cast(t, tf.float64).numpy() for t in (y, first, second)]
+
+    return run
