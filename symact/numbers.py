@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import sympy as sp
 from flint import arb, ctx
 
-from symact.convert import to_graph
-from symact.graph import Node, const, rebuild, var, walk
+from symact.convert import FUNCTIONS
+from symact.graph import Node, exact, var, walk
 from symact.ops import OPS
 
 
@@ -46,29 +48,36 @@ def as_ball(value: sp.Expr) -> arb:
         return arb.pi()
     if value is sp.E:
         return arb.const_e()
-    # Composite numbers (sqrt(2/pi)) are graphs of balls themselves, down to SymPy's atoms.
-    graph = _number_graph(value)
-    values: dict[Node, arb] = {}
+    parts = [as_ball(arg) for arg in value.args]
+    if value.is_Add:
+        return sum(parts[1:], parts[0])
+    if value.is_Mul:
+        return math.prod(parts[1:], start=parts[0])
+    if value.is_Pow:
+        return _power(parts[0], value.exp, parts[1])
+    build = FUNCTIONS.get(type(value))
+    return arb.nan() if build is None else _applied(build, parts)
+
+
+def _power(base: arb, exponent: sp.Expr, ball: arb) -> arb:
+    if exponent.is_Integer:
+        return base ** int(exponent)
+    if exponent.is_Rational and exponent.q == 2:
+        return base.sqrt() ** int(exponent.p)
+    return (ball * base.log()).exp()
+
+
+def _applied(build: Callable[..., Node], parts: list[arb]) -> arb:
+    """The function that ``build`` makes a graph of, at ``parts``."""
+    names = [f"argument{i}" for i in range(len(parts))]
+    graph = build(*map(var, names))
+    values: dict[Node, Any] = {var(name): part for name, part in zip(names, parts, strict=True)}
     for step in walk([graph]):
-        function = OPS[step.op].arb if step.op in OPS else None
         if step.op == "const":
-            values[step] = as_ball(step.value)
-        elif function is None:
-            return arb.nan()
-        else:
+            values[step] = as_ball(exact(step))
+        elif step not in values:
+            function = OPS[step.op].arb
+            if function is None:  # comparisons: a number that needs one is written out in its terms
+                return arb.nan()
             values[step] = function(*(values[arg] for arg in step.args))
     return values[graph]
-
-
-def _number_graph(value: sp.Expr) -> Node:
-    """The graph of a composite number; its atoms are kept apart, lest it be one constant again."""
-    atoms = sorted(value.atoms(sp.Number, sp.NumberSymbol), key=sp.default_sort_key)
-    stand_ins = {atom: sp.Symbol(f"number{i}", positive=True) for i, atom in enumerate(atoms)}
-    # Exponents stay, for a power with a symbol in it would be another operation.
-    replaced = {a: s for a, s in stand_ins.items() if not a.is_Rational or a not in _powers(value)}
-    graph = to_graph(value.xreplace(replaced))
-    return rebuild(graph, {var(symbol.name): const(atom) for atom, symbol in replaced.items()})
-
-
-def _powers(value: sp.Expr) -> set[sp.Expr]:
-    return {power.exp for power in value.atoms(sp.Pow)}

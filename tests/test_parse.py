@@ -183,16 +183,6 @@ def test_floats_become_the_decimals_they_show():
     assert parse(0.1 * sp.Symbol("x")).expression == x / 10
 
 
-def test_deep_sharing_costs_nothing():
-    expression = sp.Symbol("x")
-    for _ in range(30):
-        expression = expression * sp.tanh(expression)
-    began = time.perf_counter()
-    formula = parse(expression)
-    assert time.perf_counter() - began < 2.0
-    assert "distinct parts" in formula.text
-
-
 _leaves = st.sampled_from(["x", "1", "2.5", "pi", "0.1"])
 _unary = [name for name, word in FUNCTIONS.items() if word.fewest == 1 and name not in ("cbrt", "sinc")]
 

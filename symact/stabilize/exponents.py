@@ -62,15 +62,15 @@ def polynomial(exponent: sp.Expr, name: str) -> tuple[Exponent, sp.Expr] | None:
             exponent = exponent.xreplace({current: inside.xreplace({symbol: size})})
             magnitude = True
     if magnitude:
-        even = sp.expand(exponent).subs(symbol**2, size**2)
-        exponent = even
+        exponent = sp.expand(exponent).subs(symbol**2, size**2)
     variable = size if magnitude else symbol
     if exponent.free_symbols != {variable} or not exponent.is_polynomial(variable):
         return None
     *powers, rest = sp.Poly(exponent, variable).all_coeffs()
     if not 1 <= len(powers) <= _MOST_TERMS:
         return None
-    return Exponent(tuple(reversed(powers)), magnitude), rest
+    even = not any(powers[-1::-2])  # of even powers only, it is one in |x| as well
+    return Exponent(tuple(reversed(powers)), magnitude or even), rest
 
 
 def _is_odd_and_rising(expression: sp.Expr, symbol: sp.Symbol) -> bool:
@@ -100,7 +100,8 @@ def exponential(exponent: Exponent, name: str, fmt: Format) -> Node:
     x = node("abs", var(name)) if exponent.magnitude else var(name)
     degree = len(exponent.coefficients)
     digits = _HEAD_DIGITS[fmt.digits][degree - 1]
-    head = node("round", x * const(2**digits)) / const(2**digits)
+    # Towards 0 where possible: then exp(exact) is the larger factor's, and does not underflow first.
+    head = node("floor" if exponent.magnitude else "round", x * const(2**digits)) / const(2**digits)
     exact: list[Node] = []
     small: list[Node] = []
     slope: list[Node] = []

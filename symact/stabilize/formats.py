@@ -48,7 +48,7 @@ class Format:
         """``values`` rounded to the format; overflow to ±inf, below the normal range to ±0."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             rounded = np.asarray(values, np.float64).astype(self.dtype).astype(np.float64)
-        return np.where(np.abs(rounded) < self.min_normal, rounded * 0.0, rounded)
+        return np.where(np.abs(rounded) < self.min_normal, np.copysign(0.0, rounded), rounded)
 
     def ordinal(self, values: Any) -> npt.NDArray[np.int64]:
         """Position of each number in the order of the format's numbers; 0 for zero."""

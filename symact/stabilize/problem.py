@@ -136,6 +136,7 @@ def pose(
     parameters: dict[str, float],
     effort: int,
     derivative: bool,
+    rough: bool,
 ) -> Problem:
     """The problem with its sample, closer around kinks and roots."""
     points = sample(fmt, domain, effort, _SEED, around=[0.0])
@@ -147,7 +148,10 @@ def pose(
     problem = Problem(
         expression, name, fmt, domain, parameters, points, frozenset(zeros if derivative else ())
     )
-    special = zeros + roots(problem.truth, points, problem.values[0][0], fmt, **problem.parameter_sets()[0])
+    special = zeros
+    if not rough:
+        parameter_set = problem.parameter_sets()[0]
+        special = zeros + roots(problem.truth, points, problem.values[0][0], fmt, **parameter_set)
     if not special:
         return problem
     near = np.concatenate([neighbourhood(fmt, point) for point in special])

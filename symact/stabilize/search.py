@@ -35,12 +35,15 @@ from symact.stabilize.regimes import (
     price,
     simplify,
 )
+from symact.stabilize.sampling import sample
 from symact.stabilize.simulate import cost
 
 # The error in ULP that is aimed at, by simulation; the promise to the user is 4.
 TARGET = 3.5
 _POINTS = 700
 _ROUNDS = 3
+# A sample of its own checks what the search found.
+_CHECKS, _CHECK_SEED = 240, 7
 # Above this target roots are left as inaccurate, relative to the result, as they are.
 _ROUGH = 16.0
 # Distances, relative to a threshold, at which a choice of regimes is checked again.
@@ -90,7 +93,7 @@ def stabilize(
         target: the error in ULP that is aimed at; cheapness decides below it.
     """
     parameters = parameters or {}
-    problem = pose(expression, name, fmt, domain, parameters, effort, derivative)
+    problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > _ROUGH)
     stable = _best(problem, target)
     return replace(
         stable, graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative)
@@ -144,8 +147,7 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
     """
     candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
     candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
-    rounds = 1 if target > _ROUGH else _ROUNDS
-    for attempt in range(rounds):
+    for attempt in range(_ROUNDS):
         candidates, errors, path = _covered(problem, candidates, target)
         regimes = bounds(
             path,
@@ -157,7 +159,7 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
         )
         fresh = _unseen(problem, regimes)
         failing = fresh[_errors_of(problem, regimes, fresh) > max(target, 2.0 * TARGET)]
-        if attempt == rounds - 1 or not len(failing):
+        if attempt == _ROUNDS - 1 or not len(failing):
             break
         problem = problem.with_points(np.concatenate([problem.points, failing]))
     return simplify(regimes, candidates, errors, problem.points, target, lambda r: assemble(r, problem.name))
@@ -189,10 +191,11 @@ def _errors(problem: Problem, candidates: Sequence[Candidate]) -> Array:
 
 
 def _unseen(problem: Problem, regimes: Sequence[Regime]) -> Array:
-    """Points around the thresholds of ``regimes``, inside the sample's range."""
+    """Points that the sample does not hold: around the thresholds of ``regimes``, and anywhere."""
     thresholds = np.array([regime.high for regime in regimes[:-1]])
     around = np.concatenate([[0.0], -_NEAR_THRESHOLD, _NEAR_THRESHOLD])
     points = problem.fmt.round((thresholds[:, None] * (1 + around)).ravel())
+    points = np.concatenate([points, sample(problem.fmt, problem.domain, _CHECKS, _CHECK_SEED)])
     inside = (points >= problem.points[0]) & (points <= problem.points[-1])
     return np.setdiff1d(points[inside], problem.points)
 
