@@ -32,7 +32,8 @@ def execute(source: str, name: str) -> types.ModuleType:
     return module
 
 
-@keras.saving.register_keras_serializable(package="symact")
+# The hyphen keeps the name apart from every emitted layer's, which is an identifier.
+@keras.saving.register_keras_serializable(package="symact", name="compiled-activation")
 class Activation:
     """A compiled activation.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
+from symact.comparison import Comparison, Figures, PointRow, RangeRow
 from symact.convert import to_graph
 from symact.derive import differentiate, switches
 from symact.emit.printer import body
@@ -30,80 +31,6 @@ _EDGES = (1e-3, 1.0, 5.0, 20.0, 100.0)
 
 # Input → value and gradient, as float64 arrays holding numbers of the compared dtype.
 Contender = Callable[[Array], tuple[Array, Array]]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How one contender did on one range.
-
-    Attributes:
-        worst_ulp: its largest error in ULP among finite results.
-        worst_at: the input where that happens.
-        mean_bits: mean of log2(1 + error in ULP), non-finite results left out.
-        correctly_rounded: share of results within half a ULP.
-        nan, inf: how many results are NaN or infinite where the truth is a finite number.
-        count: how many inputs were tried.
-    """
-
-    worst_ulp: float
-    worst_at: float
-    mean_bits: float
-    correctly_rounded: float
-    nan: int
-    inf: int
-    count: int
-
-
-@dataclass(frozen=True)
-class PointRow:
-    """One chosen input: the true gradient, and each contender's with its error in ULP."""
-
-    x: float
-    truth: float
-    gradients: Mapping[str, float]
-    ulps: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class RangeRow:
-    """One interval ``low <= x <= high``: figures of values and gradients by contender."""
-
-    low: float
-    high: float
-    values: Mapping[str, Figures]
-    gradients: Mapping[str, Figures]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Result of ``compare``.
-
-    Attributes:
-        formula: the formula's text.
-        dtype: the format compared in.
-        contenders: names of those that could be compared.
-        problems: why others could not, by name.
-        kinks: inputs where either side's derivative counts as right, and all between them.
-        points: the chosen inputs.
-        ranges: the intervals, in order.
-        values, gradients: each contender's figures over all of them.
-    """
-
-    formula: str
-    dtype: str
-    contenders: tuple[str, ...]
-    problems: Mapping[str, str]
-    kinks: tuple[float, ...]
-    points: tuple[PointRow, ...]
-    ranges: tuple[RangeRow, ...]
-    values: Mapping[str, Figures]
-    gradients: Mapping[str, Figures]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
-        plain = _plain(asdict(self))
-        assert isinstance(plain, dict)
-        return plain
 
 
 def compare(
@@ -329,13 +256,3 @@ def _figures(measured: _Measured, kind: int) -> dict[str, Figures]:
             count=len(errors),
         )
     return figures
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value

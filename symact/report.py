@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from symact.compare import Comparison, Figures
+from symact.comparison import Comparison, Figures
 from symact.compiler import Compilation
 from symact.stabilize.search import Stable
 

@@ -169,7 +169,7 @@ def {POLYNOMIAL}(x, *coefficients):
 '''.strip(),
     "_kept": '''
 def _kept(x):
-    """x ≥ 0 as it is; keeps XLA from turning exp(a) * exp(b) into a less exact exp(a + b)."""
+    """x ≥ 0 as it is; XLA would make a less exact exp(a + b) of exp(a) * exp(b)."""
     return tf.maximum(x, 0.0)
 '''.strip(),
 }
@@ -202,8 +202,8 @@ def _function(formula: Formula) -> str:
     passed = "".join(f", {p.name}" for p in formula.parameters)
     described = [
         "",
-        "    Accepts what ``tf.convert_to_tensor`` does, in any floating dtype and of any shape; the",
-        "    result has the same. float16 and bfloat16 are computed in float32 and rounded once.",
+        "    Accepts what ``tf.convert_to_tensor`` does, of any shape and floating dtype, and",
+        "    returns the same. float16 and bfloat16 compute in float32 and round once.",
     ]
     lines = [
         '@keras.saving.register_keras_serializable(package="symact")',
