@@ -189,7 +189,7 @@ def _stage_lines(compilation: Compilation, stage: str) -> Iterator[str]:
         for wrt, program in compilation.family.programs.items():
             yield f"d/d{''.join(wrt) or '-'}: {program.expression}"
     elif stage == "stabilize":
-        for wrt, formats in compilation.stable.items():
+        for wrt, formats in compilation.stable.general.items():
             for name, stable in formats.items():
                 yield f"d/d{''.join(wrt) or '-'} {name}: {stable.graph}"
     else:

@@ -13,9 +13,9 @@ from symact.emit import emit
 from symact.errors import OptionError
 from symact.formula import Formula
 from symact.parse import parse
-from symact.program import Family, Program, Wrt, lower
+from symact.program import Family, Program, lower
 from symact.schedule import RESIDUALS, Schedule, schedule
-from symact.stabilize import Stable, stabilize_family
+from symact.stabilize import StableFamily, stabilize_family
 
 if TYPE_CHECKING:
     from symact.activation import Activation
@@ -28,7 +28,7 @@ class Compilation:
     formula: Formula
     program: Program
     family: Family
-    stable: Mapping[Wrt, Mapping[str, Stable]]
+    stable: StableFamily
     schedule: Schedule
     source: str
 

@@ -84,7 +84,12 @@ def explanation_text(compilation: Compilation, width: int | None = None) -> str:
     )
     tables = [
         _regimes_table(f"{_ORDINALS[len(wrt)]}, {name}", stable, width)
-        for wrt, by_format in compilation.stable.items()
+        for wrt, by_format in compilation.stable.general.items()
+        for name, stable in by_format.items()
+    ]
+    tables += [
+        _regimes_table(f"{_ORDINALS[len(wrt)]} at the parameters' defaults, {name}", stable, width)
+        for wrt, by_format in compilation.stable.at_defaults.items()
         for name, stable in by_format.items()
     ]
     return "\n".join([*lines, "", *tables])

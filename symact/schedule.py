@@ -13,7 +13,7 @@ from symact.formula import Formula
 from symact.graph import Node
 from symact.numbers import as_float
 from symact.program import Family, Wrt
-from symact.stabilize import Stable
+from symact.stabilize import Stable, StableFamily
 from symact.stabilize.simulate import cost
 from symact.stabilize.truth import Truth
 
@@ -47,6 +47,8 @@ class Schedule:
         derivative: text of the exact derivative, for the docstring.
         kernels: by what they are the derivative by; ``()`` and each up to ``order``.
         order: how many times the function can be differentiated by its own formulas.
+        at_defaults: the kernels for parameters at their defaults, where the search could do better
+            than for all values of them; empty otherwise.
         residual: what backward keeps: "input" or "derivative".
         jit_compile: whether the kernels carry ``tf.function(jit_compile=True)``.
         conventions: lines for the docstring: kinks and the subgradients taken there.
@@ -55,6 +57,7 @@ class Schedule:
     formula: Formula
     derivative: str
     kernels: Mapping[Wrt, Kernel]
+    at_defaults: Mapping[Wrt, Kernel]
     order: int
     residual: str
     jit_compile: bool
@@ -67,19 +70,21 @@ _WORTH_FUSING = 12.0
 
 def schedule(
     family: Family,
-    stable: Mapping[Wrt, Mapping[str, Stable]],
+    stable: StableFamily,
     *,
     residual: str = "auto",
     jit_compile: bool | str = "auto",
 ) -> Schedule:
     """Plan the emitted functions: one kernel per derivative, what backward keeps, and fusion."""
-    kernels = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.items()}
+    kernels = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.general.items()}
+    at_defaults = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.at_defaults.items()}
     work = sum(cost(kernels[wrt].float32) for wrt in kernels if len(wrt) <= 1)
     name = family.formula.inputs[0]
     return Schedule(
         formula=family.formula,
         derivative=spelled(family.formula.in_users_symbols(family.programs[(name,)].expression)),
         kernels=kernels,
+        at_defaults=at_defaults,
         order=family.order,
         residual="input" if residual == "auto" else residual,
         jit_compile=work > _WORTH_FUSING if jit_compile == "auto" else bool(jit_compile),

@@ -232,7 +232,7 @@ def _factored(polynomial: sp.Expr) -> sp.Expr:
         return polynomial
     try:
         coefficient, factors = sp.factor_list(polynomial)
-    except sp.PolynomialError:  # exponentials of different families are not polynomials
+    except (sp.PolynomialError, TypeError):  # exponentials, or exponents with a parameter in them
         return polynomial
     return sp.Mul(coefficient, *(_nested(factor) ** power for factor, power in factors))
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symact.expressions import substituted
 from symact.numbers import as_float
-from symact.program import Family, Wrt
+from symact.program import Family, Map, Program, Wrt
 from symact.stabilize.formats import FORMATS
-from symact.stabilize.search import Stable, stabilize
+from symact.stabilize.score import WRONG
+from symact.stabilize.search import TARGET, Stable, stabilize
 
 # Sample points and the error aimed at (ULP), by how often the function was differentiated: second
 # derivatives serve Hessian penalties and the like, where a digit more or less is nothing.
@@ -45,16 +47,50 @@ class _Task:
         )
 
 
-def stabilize_family(family: Family, *, workers: int = 1) -> Mapping[Wrt, Mapping[str, Stable]]:
-    """For each derivative and each format (float32, float64) the stabilized function.
+@dataclass(frozen=True)
+class StableFamily:
+    """A family stabilized: for each derivative and each format (float32, float64) the function.
+
+    Attributes:
+        general: for all values of the parameters.
+        at_defaults: with the parameters at their defaults, where that is better; else empty.
+    """
+
+    general: Mapping[Wrt, Mapping[str, Stable]]
+    at_defaults: Mapping[Wrt, Mapping[str, Stable]]
+
+
+def stabilize_family(family: Family, *, workers: int = 1) -> StableFamily:
+    """Every derivative of ``family`` stabilized in every format that is computed in.
 
     float16 and bfloat16 compute in float32. With ``workers`` > 1 the functions are shared out to
     forked processes, which only a process without other threads (no TensorFlow) may ask for.
+
+    Thresholds between regimes would depend on the parameters, so a formula that has some is searched
+    among forms for all their values. Where those fall short it is stabilized once more as the formula
+    that it is at the defaults.
     """
+    general = _stabilized(family, family.formula.defaults, workers)
+    worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
+    finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
+    if not family.formula.parameters or (worst <= 2 * TARGET and finite):
+        return StableFamily(general, {})
+    exact = {
+        family.formula.symbol(name): sp.Rational(repr(value))
+        for name, value in family.formula.defaults.items()
+    }
+    programs = {
+        wrt: Program(program.formula, (Map("y", substituted(program.expression, exact)),))
+        for wrt, program in family.programs.items()
+    }
+    return StableFamily(general, _stabilized(Family(programs, family.order), {}, workers))
+
+
+def _stabilized(family: Family, parameters: dict[str, float], workers: int) -> dict[Wrt, dict[str, Stable]]:
     formula = family.formula
     low, high = map(as_float, formula.domain)
     tasks = [
-        _Task(wrt, name, program.expression, formula.inputs[0], (low, high), formula.defaults)
+        _Task(wrt, name, program.expression, formula.inputs[0], (low, high), parameters)
         for wrt, program in family.programs.items()
         for name in FORMATS
     ]
