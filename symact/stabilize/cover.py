@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +19,7 @@ from symact.stabilize.series import Chart
 from symact.stabilize.truth import Truth
 
 _MOST_SPLITS = 4
+_MOST_FITS = 48
 # Reach of a series at 0, tried from the largest down; the powers of two keep thresholds short.
 _REACHES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 2.0**-5, 2.0**-8, 2.0**-12)
 # Half-widths tried around a root, as shares of its size.
@@ -34,6 +35,8 @@ class Ground:
     Attributes:
         cuts: where the function is not smooth.
         exponents: those that its tails may fall by.
+        budget: how many more series may be tried, in its one element. A count and not a clock, so that
+            the result does not depend on the machine.
     """
 
     truth: Truth
@@ -41,8 +44,13 @@ class Ground:
     fmt: Format
     cuts: tuple[float, ...] = ()
     exponents: tuple[Exponent, ...] = ()
+    budget: list[int] = field(default_factory=lambda: [_MOST_FITS], compare=False)
 
     def fit(self, chart: Chart) -> Node | None:
+        """The series on ``chart``; None where there is none, or enough have been tried."""
+        if self.budget[0] <= 0:
+            return None
+        self.budget[0] -= 1
         return series.fit(self.truth, chart, self.fmt, {})
 
 

@@ -167,20 +167,19 @@ def _reciprocal(
 
 
 def rationalized(expression: sp.Expr) -> sp.Expr:
-    """A difference with one square root, a - sqrt(b), as (a² - b)/(a + sqrt(b))."""
+    """A difference with a square root, a - sqrt(b), as (a² - b)/(a + sqrt(b)), where that frees the
+    numerator of roots; ``expression`` itself where it does not."""
     numerator, denominator = sp.fraction(expression)
-    roots = [p for p in dag(numerator) if p.is_Pow and p.exp == sp.S.Half]
-    if len(roots) != 1:
-        return expression
     stand_in = sp.Symbol("root_", positive=True)
-    numerator = numerator.xreplace({roots[0]: stand_in})
-    if not numerator.is_polynomial(stand_in) or sp.degree(numerator, stand_in) != 1:
-        return expression
-    poly = sp.Poly(numerator, stand_in)
-    slope, rest = poly.all_coeffs()
-    conjugate = rest - slope * roots[0]
-    top = sp.factor(sp.expand(rest**2 - slope**2 * roots[0].base))
-    return sp.Mul(top / denominator, 1 / conjugate)
+    for root in [p for p in dag(numerator) if p.is_Pow and p.exp == sp.S.Half]:
+        marked = numerator.xreplace({root: stand_in})
+        if not marked.is_polynomial(stand_in) or sp.degree(marked, stand_in) != 1:
+            continue
+        slope, rest = sp.Poly(marked, stand_in).all_coeffs()
+        top = sp.expand(rest**2 - slope**2 * root.base)
+        if not any(p.is_Pow and not p.exp.is_Integer for p in dag(top)):
+            return sp.Mul(sp.factor(top) / denominator, 1 / (rest - slope * root))
+    return expression
 
 
 def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:

@@ -26,6 +26,8 @@ _REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
 _LARGEST_NOISE = 24.0
 _REACH = 5
+# Beyond this many regimes nobody reads them, and exchanging forms takes long; forms tried in each.
+_MOST_SIMPLIFIED, _OFFERS = 16, 6
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,9 @@ def simplify(
     over points cannot see that.
     """
     current = list(regimes)
+    if len(current) > _MOST_SIMPLIFIED:
+        return merged(current)
+    used = {regime.candidate.graph for regime in regimes}
     for i, regime in enumerate(current):
         inside = (points >= regime.low) & (points <= regime.high)
         if not inside.any():
@@ -178,10 +183,13 @@ def simplify(
         worst = errors[:, inside].max(axis=1)
         own = next(k for k, c in enumerate(candidates) if c.graph is regime.candidate.graph)
         allowed = max(target, worst[own])
-        offers = [
-            Regime(regime.low, regime.high, c) for c, w in zip(candidates, worst, strict=True) if w <= allowed
+        good = [c for c, w in zip(candidates, worst, strict=True) if w <= allowed]
+        # Those that are in use anyway, and the cheapest by themselves.
+        cheap = sorted(good, key=lambda c: cost(c.graph))[:_OFFERS]
+        offers = [*cheap, *(c for c in good if c.graph in used and c not in cheap)]
+        trials = [
+            [*current[:i], Regime(regime.low, regime.high, offer), *current[i + 1 :]] for offer in offers
         ]
-        trials = [[*current[:i], offer, *current[i + 1 :]] for offer in offers]
         current = min([current, *trials], key=lambda trial: cost(build(merged(trial))))
     return merged(current)
 

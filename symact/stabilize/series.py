@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
@@ -231,20 +232,27 @@ def _chebyshev(
     """Chebyshev coefficients of the quotient on the chart, and its smallest size at the nodes."""
     ctx.prec = _PRECISION
     low, high = arb(chart.low), arb(chart.high)
-    angles = [arb.pi() * (2 * j + 1) / (2 * count) for j in range(count)]
+    nodes, cosines = _chebyshev_nodes(count)
     samples = []
-    for angle in angles:
-        at = chart.to_input((low + high) / 2 + (high - low) / 2 * angle.cos())
+    for node_at in nodes:
+        at = chart.to_input((low + high) / 2 + (high - low) / 2 * node_at)
         value = truth.sharp(at, params, _PRECISION // 2)
         ctx.prec = _PRECISION
         if value is None:
             return None
         samples.append((value / chart.factor_at(at)).mid())
-    cosines = arb_mat([[(angle * k).cos() for angle in angles] for k in range(count)])
     column = cosines * arb_mat([[s] for s in samples])
     coefficients = [column[k, 0] * 2 / count for k in range(count)]
     coefficients[0] = coefficients[0] / 2
     return coefficients, min(float(abs(s)) for s in samples)
+
+
+@lru_cache(maxsize=8)
+def _chebyshev_nodes(count: int) -> tuple[list[arb], arb_mat]:
+    """The Chebyshev nodes in (-1, 1), and the matrix of cos(k·angle) that transforms samples there."""
+    angles = [arb.pi() * (2 * j + 1) / (2 * count) for j in range(count)]
+    transform = arb_mat([[(angle * k).cos() for angle in angles] for k in range(count)])
+    return [angle.cos() for angle in angles], transform
 
 
 def _monomials(coefficients: list[arb], low: float, high: float) -> list[arb]:
