@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,11 +55,42 @@ def _formula_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-# A formula may begin with a minus, which is no option.
-_SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
+class _FormulaCommand(click.Command):
+    """A command whose FORMULA may begin with a minus: ``-tanh(x)`` is no cluster of options.
+
+    Only an option's full name is one; so a value is not attached to a short name (``-o FILE``).
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            name: not option.is_flag
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option)
+            for name in option.opts
+        }
+        options: list[str] = []
+        formulas: list[str] = []
+        rest = list(args)
+        while rest:
+            argument = rest.pop(0)
+            if argument == "--":
+                formulas += rest
+                break
+            if argument in takes_value:
+                options += [argument, *(rest[:1] if takes_value[argument] else [])]
+                del rest[: takes_value[argument]]
+            elif _LIKE_AN_OPTION.match(argument):
+                options.append(argument)
+            else:
+                formulas.append(argument)
+        return super().parse_args(ctx, [*options, "--", *formulas] if formulas else options)
 
 
-@cli.command(context_settings=_SETTINGS)
+# ``--domain=0,oo``, and misspelt ones, which click answers with the nearest name.
+_LIKE_AN_OPTION = re.compile(r"--[a-z][a-z-]+(=|$)")
+
+
+@cli.command(cls=_FormulaCommand)
 @_formula_options
 @click.option("-o", "--output", type=click.Path(), help="File to write; default: standard output.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -74,19 +106,19 @@ def generate(output: str | None, force: bool, **options: Any) -> None:
     from symact.files import write_atomically
 
     if output is not None:
-        if Path(output).exists() and not force:
-            raise OutputError(f"{output} exists; pass --force to overwrite it")
+        _check_output(output, force)
         if options["name"] is None and Path(output).stem.isidentifier():
             options["name"] = Path(output).stem
     source = _translated(**options).source
     if output is None:
-        click.echo(source, nl=False)
+        # As in a file, UTF-8: what Python reads, whatever the terminal's encoding.
+        _show(source.encode())
     else:
         write_atomically(output, source, force=force)
         click.echo(f"wrote {output}", err=True)
 
 
-@cli.command(context_settings=_SETTINGS)
+@cli.command(cls=_FormulaCommand)
 @_formula_options
 @click.option("--stage", type=click.Choice(_STAGES), help="Show what one stage of the compiler makes.")
 def explain(stage: str | None, **options: Any) -> None:
@@ -97,19 +129,13 @@ def explain(stage: str | None, **options: Any) -> None:
       symact explain "log(1+exp(x))"
       symact explain "x*erf(x)" --stage derive
     """
-    from symact.report import explanation_text
+    from symact.report import explanation_text, stage_text
 
     compilation = _translated(**options)
-    if stage is None:
-        click.echo(explanation_text(compilation, _width()), nl=False)
-    elif stage == "emit":
-        click.echo(compilation.source, nl=False)
-    else:
-        for line in _stage_lines(compilation, stage):
-            click.echo(line)
+    _show(explanation_text(compilation, _width()) if stage is None else stage_text(compilation, stage))
 
 
-@cli.command(context_settings=_SETTINGS)
+@cli.command(cls=_FormulaCommand)
 @_formula_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
@@ -131,9 +157,9 @@ def compare(dtype: str, as_json: bool, **options: Any) -> None:
 
         comparison = run(load(compilation), dtype=dtype)
     if as_json:
-        click.echo(json.dumps(comparison.as_dict(), indent=2))
+        _show(json.dumps(comparison.as_dict(), indent=2, allow_nan=False) + "\n")
     else:
-        click.echo(comparison_text(comparison, _width()), nl=False)
+        _show(comparison_text(comparison, _width()))
 
 
 def _translated(
@@ -155,12 +181,29 @@ def _translated(
             formula,
             name=name,
             inputs=tuple(part.strip() for part in inputs.split(",")),
-            params=dict(map(_parameter, params)),
+            params=_parameters(params),
             trainable=trainable,
             domain=None if domain is None else _domain(domain),
             order=order,
             workers=os.cpu_count() or 1,
         )
+
+
+def _check_output(output: str, force: bool) -> None:
+    """Refuse, before any work, a file that would be refused after it."""
+    if not output or Path(output).is_dir():
+        raise OutputError(f"-o {output!r} is not the name of a file; give one, such as -o mish.py")
+    if Path(output).exists() and not force:
+        raise OutputError(f"{output} exists; pass --force to overwrite it")
+
+
+def _parameters(texts: tuple[str, ...]) -> dict[str, float]:
+    parameters: dict[str, float] = {}
+    for name, value in map(_parameter, texts):
+        if name in parameters:
+            raise OptionError(f"--param {name} is given twice; give it once")
+        parameters[name] = value
+    return parameters
 
 
 def _parameter(text: str) -> tuple[str, float]:
@@ -180,52 +223,55 @@ def _domain(text: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-def _stage_lines(compilation: Compilation, stage: str) -> Iterator[str]:
-    if stage == "parse":
-        yield f"{compilation.formula}"
-    elif stage == "lower":
-        yield from (f"{item}" for item in compilation.program.stages)
-    elif stage == "derive":
-        for wrt, program in compilation.family.programs.items():
-            yield f"d/d{''.join(wrt) or '-'}: {program.expression}"
-    elif stage == "stabilize":
-        for wrt, formats in compilation.stable.general.items():
-            for name, stable in formats.items():
-                yield f"d/d{''.join(wrt) or '-'} {name}: {stable.graph}"
-    else:
-        for kernel in compilation.schedule.kernels.values():
-            yield f"d/d{''.join(kernel.wrt) or '-'}: float32 {kernel.float32}"
-
-
 def _width() -> int | None:
     """The terminal's width; None (tables as wide as they are) where there is no terminal."""
     return os.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def _show(text: str | bytes) -> None:
+    """Print to standard output; a reader that has gone away (``| head``) is no error."""
+    try:
+        try:
+            click.echo(text, nl=False)
+        except UnicodeEncodeError:
+            assert isinstance(text, str)
+            click.echo(text.encode(sys.stdout.encoding, "replace"), nl=False)
+    except BrokenPipeError:
+        # So that the interpreter's own flush at the end does not fail:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from None
+
+
 @contextlib.contextmanager
 def _progress(what: str) -> Iterator[None]:
-    """A spinner on stderr while work goes on, on a terminal only."""
+    """A word on stderr while work goes on, on a terminal only; wiped when done.
+
+    It does not spin: that takes a thread, and the search forks, which is safe only without threads.
+    """
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{what} …"):
+    line = f"{what} …"
+    click.echo(line, err=True, nl=False)
+    try:
         yield
+    finally:
+        click.echo(f"\r{' ' * len(line)}\r", err=True, nl=False)
 
 
 @contextlib.contextmanager
 def _silent_native_stderr() -> Iterator[None]:
-    """TensorFlow's native start-up messages kept off the screen; Python's own errors still show."""
-    if sys.stderr.isatty() or not hasattr(os, "dup2"):
-        yield
-        return
+    """TensorFlow's native start-up messages kept off the screen; our own errors still show."""
+    sys.stderr.flush()
     saved = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, 2)
         yield
     finally:
+        sys.stderr.flush()
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
@@ -246,7 +292,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader has gone, as after ``| head``; so that the interpreter's own flush does not fail:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

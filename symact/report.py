@@ -3,74 +3,168 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Mapping
 
+from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from symact.comparison import Comparison, Figures
 from symact.compiler import Compilation
+from symact.program import Wrt
+from symact.stabilize.score import WRONG
 from symact.stabilize.search import Stable
 
 _ORDINALS = ("value", "derivative", "second derivative", "third derivative", "fourth derivative")
+_WIDTH_WITHOUT_A_TERMINAL = 160
 
 
 def headline(comparison: Comparison) -> str:
     """One sentence that says who is right."""
-    parts = []
-    for name in comparison.contenders:
-        figures = comparison.gradients[name]
-        wrong = [f"{n} {kind}" for n, kind in ((figures.nan, "NaN"), (figures.inf, "inf")) if n]
-        worst = f"gradient off by at most {_ulp(figures.worst_ulp)} ULP at x = {figures.worst_at:.6g}"
-        parts.append(f"{name}: {worst}, {' and '.join(wrong) or 'no NaN'}")
-    return "; ".join(parts) + "."
+    return "; ".join(_verdict(name, comparison.gradients[name]) for name in comparison.contenders) + "."
+
+
+def _verdict(name: str, figures: Figures) -> str:
+    wrong = " and ".join(_not_finite(figures)) or "no NaN"
+    if figures.worst_ulp != figures.worst_ulp:
+        return f"{name}: no finite gradient, {wrong}"
+    where = f"at x = {figures.worst_at:.6g}"
+    if figures.worst_ulp >= WRONG / 2:
+        return f"{name}: gradient finite {where}, where the truth is infinite, {wrong}"
+    return f"{name}: gradient off by at most {_ulp(figures.worst_ulp)} ULP {where}, {wrong}"
 
 
 def comparison_text(comparison: Comparison, width: int | None = None) -> str:
-    """The comparison as tables: chosen points, then ranges."""
-    parts = [f"{comparison.formula}  ({comparison.dtype})", headline(comparison)]
+    """The comparison as tables: chosen points, then ranges of gradients and of values.
+
+    Args:
+        comparison: what to show.
+        width: of the terminal, in characters; numbers are never cut, so a table may be wider.
+    """
+    parts = [f"{comparison.formula}  ({comparison.dtype})"]
+    if comparison.contenders:
+        parts.append(headline(comparison))
     parts += [f"{name}: not compared: {why}" for name, why in comparison.problems.items()]
     if comparison.kinks:
         listed = ", ".join(f"{kink:.6g}" for kink in comparison.kinks)
         parts.append(f"At the kinks (x = {listed}) every subgradient counts as right.")
-    return "\n".join([*parts, "", _points_table(comparison, width), _ranges_table(comparison, width)])
+    gradients = [(row.low, row.high, row.gradients) for row in comparison.ranges]
+    values = [(row.low, row.high, row.values) for row in comparison.ranges]
+    tables = [
+        _points_table(comparison, width),
+        _ranges_table("Gradient", comparison.contenders, gradients, comparison.gradients, width),
+        _ranges_table("Value", comparison.contenders, values, comparison.values, width),
+    ]
+    return "\n".join([*parts, "", *tables])
 
 
 def _points_table(comparison: Comparison, width: int | None) -> str:
-    table = Table(title="Gradient at chosen points", title_justify="left")
-    for column in ("x", "truth", *comparison.contenders, *(f"{c} ULP" for c in comparison.contenders)):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = _table("Gradient at chosen points, with its error in ULP")
+    table.add_column("x", justify="right")
+    table.add_column("truth", justify="right")
+    for name in comparison.contenders:
+        table.add_column(name, justify="right")
+        table.add_column("ULP", justify="right")
     for row in comparison.points:
-        gradients = [f"{row.gradients[name]:.8g}" for name in comparison.contenders]
-        ulps = [_ulp(row.ulps[name]) for name in comparison.contenders]
-        table.add_row(f"{row.x:.6g}", f"{row.truth:.8g}", *gradients, *ulps)
+        cells = [f"{row.x:.6g}", f"{row.truth:.8g}"]
+        for name in comparison.contenders:
+            cells += [f"{row.gradients[name]:.8g}", _ulp(row.ulps[name])]
+        table.add_row(*cells)
     return _rendered(table, width)
 
 
-def _ranges_table(comparison: Comparison, width: int | None) -> str:
-    table = Table(title="Worst error in ULP over ranges (NaN, inf counts)", title_justify="left")
-    table.add_column("range", no_wrap=True)
-    kinds = [(kind, name) for kind in ("value", "gradient") for name in comparison.contenders]
-    for kind, name in kinds:
-        table.add_column(f"{kind}, {name}", justify="right")
-    for row in comparison.ranges:
-        figures = {"value": row.values, "gradient": row.gradients}
-        cells = [_cell(figures[kind][name]) for kind, name in kinds]
-        table.add_row(f"{row.low:.4g} … {row.high:.4g}", *cells)
-    whole = {"value": comparison.values, "gradient": comparison.gradients}
-    table.add_section()
-    table.add_row("all", *(_cell(whole[kind][name]) for kind, name in kinds))
+def _ranges_table(
+    what: str,
+    contenders: tuple[str, ...],
+    rows: list[tuple[float, float, Mapping[str, Figures]]],
+    whole: Mapping[str, Figures],
+    width: int | None,
+) -> str:
+    table = _table(f"{what}: worst error in ULP over ranges, and share correctly rounded")
+    labels = [f"{low:.4g} … {high:.4g}" for low, high, _ in rows]
+    table.add_column("range", min_width=max(map(len, labels)))
+    for name in contenders:
+        table.add_column(name)
+        table.add_column("rounded", justify="right")
+    everything = [*((figures for _, _, figures in rows)), whole]
+    for label, figures in zip([*labels, "all"], everything, strict=True):
+        if label == "all":
+            table.add_section()
+        cells = []
+        for name in contenders:
+            cells += [_cell(figures[name]), _share(figures[name].correctly_rounded)]
+        table.add_row(label, *cells)
     return _rendered(table, width)
 
 
 def _cell(figures: Figures) -> str:
-    counts = [f"{n} {kind}" for n, kind in ((figures.nan, "NaN"), (figures.inf, "inf")) if n]
-    return _ulp(figures.worst_ulp) + (f" ({', '.join(counts)})" if counts else "")
+    if not figures.count:
+        return "no true value"
+    parts = _not_finite(figures)
+    if figures.worst_ulp == 0:
+        parts.insert(0, "0")
+    elif figures.worst_ulp == figures.worst_ulp:
+        parts.insert(0, f"{_ulp(figures.worst_ulp)} at {figures.worst_at:.4g}")
+    return ", ".join(parts)
+
+
+def _not_finite(figures: Figures) -> list[str]:
+    return [f"{count} {kind}" for count, kind in ((figures.nan, "NaN"), (figures.inf, "inf")) if count]
+
+
+def _share(part: float) -> str:
+    # Rounded down: 100% means all of them.
+    return "-" if part != part else f"{int(100 * part)}%"
 
 
 def _ulp(error: float) -> str:
     if error != error:
         return "-"
-    return "wrong" if error >= 2.0**79 else f"{error:.1f}" if error < 1000 else f"{error:.1e}"
+    return "wrong" if error >= WRONG / 2 else f"{error:.1f}" if error < 1000 else f"{error:.1e}"
+
+
+def stage_text(compilation: Compilation, stage: str) -> str:
+    """What one stage of the compiler made of the formula; "emit" is the module itself."""
+    if stage == "emit":
+        return compilation.source
+    return "\n".join(_stage_lines(compilation, stage)) + "\n"
+
+
+def _stage_lines(compilation: Compilation, stage: str) -> Iterator[str]:
+    formula = compilation.formula
+    if stage == "parse":
+        yield f"expression   {formula.expression}"
+        yield f"name         {formula.name} (Layer {formula.class_name})"
+        yield f"input        {', '.join(formula.inputs)} in ({formula.domain[0]}, {formula.domain[1]})"
+        for parameter in formula.parameters:
+            yield f"parameter    {parameter.name} = {parameter.default}"
+    elif stage == "lower":
+        yield from (f"{item}" for item in compilation.program.stages)
+    elif stage == "derive":
+        for wrt, program in compilation.family.programs.items():
+            yield f"{_label(wrt)}: {program.expression}"
+    elif stage == "stabilize":
+        for wrt, formats in compilation.stable.general.items():
+            for name, stable in formats.items():
+                yield f"{_label(wrt)}, {name}: {stable.graph}"
+    else:
+        plan = compilation.schedule
+        yield _plan_line(compilation)
+        for kernel in plan.kernels.values():
+            yield f"{_label(kernel.wrt)}, float32: {kernel.float32}"
+            if kernel.float64 is not kernel.float32:
+                yield f"{_label(kernel.wrt)}, float64: {kernel.float64}"
+
+
+def _label(wrt: Wrt) -> str:
+    return _ORDINALS[len(wrt)]
+
+
+def _plan_line(compilation: Compilation) -> str:
+    plan = compilation.schedule
+    fusion = "fused by XLA" if plan.jit_compile else "op by op"
+    return f"plan         order {plan.order}, backward keeps the {plan.residual}, {fusion}"
 
 
 def explanation_text(compilation: Compilation, width: int | None = None) -> str:
@@ -78,17 +172,14 @@ def explanation_text(compilation: Compilation, width: int | None = None) -> str:
     formula, plan = compilation.formula, compilation.schedule
     lines = [f"formula      {formula.text}", f"derivative   {plan.derivative}"]
     lines += [f"convention   {line}" for line in plan.conventions]
-    lines.append(
-        f"plan         order {plan.order}, backward keeps the {plan.residual}, "
-        + ("fused by XLA" if plan.jit_compile else "op by op")
-    )
+    lines.append(_plan_line(compilation))
     tables = [
-        _regimes_table(f"{_ORDINALS[len(wrt)]}, {name}", stable, width)
+        _regimes_table(f"{_label(wrt)}, {name}", stable, width)
         for wrt, by_format in compilation.stable.general.items()
         for name, stable in by_format.items()
     ]
     tables += [
-        _regimes_table(f"{_ORDINALS[len(wrt)]} at the parameters' defaults, {name}", stable, width)
+        _regimes_table(f"{_label(wrt)} at the parameters' defaults, {name}", stable, width)
         for wrt, by_format in compilation.stable.at_defaults.items()
         for name, stable in by_format.items()
     ]
@@ -97,10 +188,9 @@ def explanation_text(compilation: Compilation, width: int | None = None) -> str:
 
 def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
     before, after = stable.before, stable.after
-    table = Table(
-        title=f"{title}: worst {_ulp(before.worst)} → {_ulp(after.worst)} ULP, "
-        f"mean {before.mean_bits:.2f} → {after.mean_bits:.2f} bits (simulated)",
-        title_justify="left",
+    table = _table(
+        f"{title}: worst {_ulp(before.worst)} → {_ulp(after.worst)} ULP, "
+        f"mean {before.mean_bits:.2f} → {after.mean_bits:.2f} bits (simulated)"
     )
     table.add_column("|x| up to" if stable.parity else "x up to", justify="right")
     table.add_column("form")
@@ -111,8 +201,15 @@ def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
     return _rendered(table, width)
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
 def _rendered(table: Table, width: int | None) -> str:
-    console = Console(file=io.StringIO(), width=width or 160, color_system=None)
+    """The table as text, without colour: as wide as asked for, or as its longest words need."""
+    console = Console(file=io.StringIO(), width=width or _WIDTH_WITHOUT_A_TERMINAL, color_system=None)
+    needed = Measurement.get(console, console.options, table).minimum
+    console.width = max(console.width, needed)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())

@@ -151,6 +151,8 @@ def _falling(ground: Ground, near: float, far: float) -> Generator[Candidate, No
 
 def _between(ground: Ground, low: float, high: float, splits: int) -> Iterator[Candidate]:
     """Polynomials over [low, high], which is split where one is not enough."""
+    if ground.budget[0] <= 0:
+        return
     graph = _one(ground, low, high)
     if graph is not None:
         yield Candidate("series", graph)
@@ -163,9 +165,10 @@ def _between(ground: Ground, low: float, high: float, splits: int) -> Iterator[C
 
 def _one(ground: Ground, low: float, high: float) -> Node | None:
     points = ground.fmt.round(np.linspace(low, high, 17))
-    found = roots(ground.truth, points, ground.truth.at(points)[0], ground.fmt)
-    if len(found) > 1:
+    values, _ = ground.truth.at(points)
+    if np.count_nonzero(np.diff(np.sign(values[~np.isnan(values)]))) > 1:
         return None
+    found = roots(ground.truth, points, values, ground.fmt)
     if found:
         at = series.exact_root(ground.truth, found[0], ground.fmt, {})
         if at is None:

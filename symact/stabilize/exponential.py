@@ -191,6 +191,8 @@ def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:
             return next((power for power in powers if power is not None), current)
         if isinstance(current, sp.log):
             return _logarithm(current, families)
+        if current.is_Pow and current.exp.is_Rational and not current.exp.is_Integer:
+            return _root(current, families)
         return current
 
     return rewrite(expression, visit)
@@ -198,22 +200,38 @@ def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:
 
 def _logarithm(logarithm: sp.Expr, families: list[_Family]) -> sp.Expr:
     """log(t**-k · w) as k·|u| + log(w), with log1p where w tends to 1."""
-    argument = logarithm.args[0]
+    parts = _bounded(logarithm.args[0], families)
+    if parts is None:
+        return logarithm
+    family, power, bounded = parts
+    limit = bounded.subs(family.symbol, 0)
+    rest = Log1p(_over_one_denominator(bounded / limit - 1))
+    return power * family.magnitude + rest + (sp.log(limit) if limit != 1 else 0)
+
+
+def _root(root: sp.Expr, families: list[_Family]) -> sp.Expr:
+    """(t**-k · w)**r as exp(k·r·|u|) · w**r, which overflows where the root does and not before."""
+    parts = _bounded(root.base, families)
+    if parts is None:
+        return root
+    family, power, bounded = parts
+    return sp.exp(power * root.exp * family.magnitude) * _over_one_denominator(bounded) ** root.exp
+
+
+def _bounded(argument: sp.Expr, families: list[_Family]) -> tuple[_Family, int, sp.Expr] | None:
+    """The family in ``argument``, and k and w of t**-k · w with w finite and not 0 at t = 0."""
     used = [family for family in families if family.symbol in argument.free_symbols]
     if len(used) != 1:
-        return logarithm
+        return None
     (family,) = used
     t = family.symbol
     numerator, denominator = sp.fraction(sp.cancel(sp.together(argument)))
     if not (numerator.is_polynomial(t) and denominator.is_polynomial(t)):
-        return logarithm
+        return None
     power = _lowest_power(denominator, t) - _lowest_power(numerator, t)
     bounded = sp.cancel(argument * t**power)
     limit = bounded.subs(t, 0)
-    if limit == 0 or not limit.is_finite:
-        return logarithm
-    rest = Log1p(_over_one_denominator(bounded / limit - 1))
-    return power * family.magnitude + rest + (sp.log(limit) if limit != 1 else 0)
+    return None if limit == 0 or not limit.is_finite else (family, power, bounded)
 
 
 def _lowest_power(expression: sp.Expr, symbol: sp.Symbol) -> int:

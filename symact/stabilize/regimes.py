@@ -21,6 +21,8 @@ from symact.stabilize.simulate import cost
 # What a branch costs, in the units of `_price`; so much must be gained by it.
 _BRANCH = 20.0
 _OPERATION = 0.5
+_MOST_REGIMES = 12
+_BRANCH_SCALES = (1.0, 8.0, 64.0, 512.0, 1e5, 1e7)
 _STEEPNESS = 7.0
 _REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
@@ -74,18 +76,30 @@ def choose(errors: Array, candidates: Sequence[Candidate], target: float) -> lis
         errors: ULP, shape (candidates, points), points sorted.
         candidates: in the order of the rows.
         target: the error in ULP that is aimed at.
+
+    A path of more regimes than anyone would read is given up for a cheaper one at a higher price of
+    branches.
     """
     prices = price(errors, target)
     entry = np.array([_BRANCH + _OPERATION * cost(c.graph) for c in candidates])
+    for scale in _BRANCH_SCALES:
+        path = _cheapest_path(prices, scale * entry)
+        if np.count_nonzero(np.diff(path)) < _MOST_REGIMES:
+            break
+    return path
+
+
+def _cheapest_path(prices: Array, entry: Array) -> list[int]:
+    """The row for each column that makes the sum of prices, and of entries at changes, least."""
     total = entry + prices[:, 0]
-    came_from = np.zeros(errors.shape, np.int64)
-    for i in range(1, errors.shape[1]):
+    came_from = np.zeros(prices.shape, np.int64)
+    for i in range(1, prices.shape[1]):
         best = int(np.argmin(total))
         switched = total[best] + entry
-        came_from[:, i] = np.where(switched < total, best, np.arange(len(candidates)))
+        came_from[:, i] = np.where(switched < total, best, np.arange(len(entry)))
         total = np.minimum(total, switched) + prices[:, i]
     path = [int(np.argmin(total))]
-    for i in range(errors.shape[1] - 1, 0, -1):
+    for i in range(prices.shape[1] - 1, 0, -1):
         path.append(int(came_from[path[-1], i]))
     return path[::-1]
 
