@@ -76,6 +76,9 @@ class _FormulaCommand(click.Command):
             if argument == "--":
                 formulas += rest
                 break
+            if takes_value.get(argument) and not rest:
+                # Said here, since the parser would take our own "--" below for the value.
+                raise click.BadOptionUsage(argument, f"Option {argument!r} requires an argument.", ctx)
             if argument in takes_value:
                 options += [argument, *(rest[:1] if takes_value[argument] else [])]
                 del rest[: takes_value[argument]]
