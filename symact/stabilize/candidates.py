@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from symact.convert import to_graph
+from symact.expressions import dag
 from symact.graph import const, node, rebuild, var
 from symact.stabilize.branches import resolve
 from symact.stabilize.cover import Ground, around_root, far_limits
@@ -97,4 +98,6 @@ def ground(problem: Problem) -> Ground:
     if 0.0 in kinks(problem):
         cuts.append(0.0)
     falling = tuple(exponents(problem.expression, problem.name))
-    return Ground(problem.truth, problem.name, problem.fmt, tuple(cuts), falling)
+    roots_of = {int(p.exp.q) for p in dag(problem.expression) if p.is_Pow and p.exp.is_Rational}
+    degrees = tuple(sorted({1, *(degree for degree in roots_of if degree <= 3)}))
+    return Ground(problem.truth, problem.name, problem.fmt, problem.domain, tuple(cuts), falling, degrees)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import sympy as sp
 
 from symact.graph import Node
-from symact.stabilize import series
+from symact.stabilize import charts
+from symact.stabilize.asymptotics import growth, logarithmic, rate, steepness, tail_power
+from symact.stabilize.charts import Chart
 from symact.stabilize.exponents import Exponent
 from symact.stabilize.formats import Format
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.sampling import roots
-from symact.stabilize.series import Chart
+from symact.stabilize.series import exact_root, fit
 from symact.stabilize.truth import Truth
 
 _MOST_SPLITS = 4
@@ -26,6 +29,8 @@ _REACHES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 2.0**-5, 2.0**-8, 2.0**-12)
 _SHARES = (0.5, 0.25, 0.125, 0.03125, 2.0**-9)
 _STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 2.0**12, 2.0**24, 2.0**48)
 _FAR_OUT = 2.0**60
+# Below this size no series at infinity is tried.
+_SERIES_FROM = 8.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Ground:
 
     Attributes:
         cuts: where the function is not smooth.
-        exponents: those that its tails may fall by.
+        exponents: those that its tails may fall by, as they stand in the formula.
+        degrees: of the roots of the variable that series may be in, besides 1 those of roots in the formula.
         budget: how many more series may be tried, in its one element. A count and not a clock, so that
             the result does not depend on the machine.
     """
@@ -42,16 +48,24 @@ class Ground:
     truth: Truth
     name: str
     fmt: Format
+    domain: tuple[float, float] = (-math.inf, math.inf)
     cuts: tuple[float, ...] = ()
     exponents: tuple[Exponent, ...] = ()
+    degrees: tuple[int, ...] = (1,)
     budget: list[int] = field(default_factory=lambda: [_MOST_FITS], compare=False)
+
+    def tails(self, side: int) -> tuple[Exponent, ...]:
+        """Exponents by which it may fall or grow towards ±oo."""
+        found = rate(self.truth, side)
+        known = [e for e in self.exponents if found is None or e.coefficients != found.coefficients]
+        return (found, *known) if found is not None else self.exponents
 
     def fit(self, chart: Chart) -> Node | None:
         """The series on ``chart``; None where there is none, or enough have been tried."""
         if self.budget[0] <= 0:
             return None
         self.budget[0] -= 1
-        return series.fit(self.truth, chart, self.fmt, {})
+        return fit(self.truth, chart, self.fmt)
 
 
 def cover(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
@@ -76,13 +90,13 @@ def _cover_side(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
     """Cover an interval on one side of 0."""
     side = 1 if high > 0 else -1
     near, far = sorted((abs(low), abs(high)))
-    if far > 1e12:
+    if far > _SERIES_FROM:
         start = yield from _at_infinity(ground, near, side)
-        far = min(far, 2.0**40) if start is None else start
+        far = min(far, 2.0**40) if start is None else min(start, far)
     near = max(near, ground.fmt.min_normal)
     if near < far:
         near, far = sorted((side * near, side * far), key=abs)
-        stop = yield from _falling(ground, near, far)
+        stop = yield from _tail(ground, near, far)
         if abs(near) < abs(stop):
             yield from _between(ground, min(near, stop), max(near, stop), _MOST_SPLITS)
 
@@ -94,19 +108,20 @@ def _at_zero(ground: Ground, low: float, high: float) -> Generator[Candidate, No
     widest = max(abs(low), abs(high))
     done = 0.0
     for side in sides[:1] if parity else sides:
-        power = series.growth(ground.truth, side, True, {})
-        if power is None or power < 0:
+        power = growth(ground.truth, side, True)
+        if power is None:
             continue
         room = min([abs(cut) for cut in ground.cuts if cut * side > 0], default=math.inf)
-        for reach in _REACHES:
-            if reach > max(4 * widest, _REACHES[-1]) or reach > room:
-                continue
+        reaches = [r for r in _REACHES if r <= min(max(4 * widest, _REACHES[-1]), room)]
+
+        def graph_of(reach: float, degree: int, side: int = side, power: sp.Rational = power) -> Node | None:
             ends = (0.0, reach) if side > 0 else (-reach, 0.0)
-            graph = ground.fit(series.origin(ground.name, *ends, power, parity))
-            if graph is not None:
-                yield Candidate("series at 0", graph)
-                done = max(done, reach)
-                break
+            return ground.fit(charts.origin(ground.name, *ends, power, parity, degree))
+
+        reach, graph = _widest(reaches, ground.degrees[:1] if parity else ground.degrees, graph_of)
+        if graph is not None:
+            yield Candidate("series at 0", graph)
+            done = max(done, reach)
     return done
 
 
@@ -118,35 +133,71 @@ def _parity_near_zero(truth: Truth) -> int:
 
 def _at_infinity(ground: Ground, near: float, side: int) -> Generator[Candidate, None, float | None]:
     """The series at ±oo that starts closest to ``near``; returns its start, None without one."""
-    power = series.growth(ground.truth, side, False, {})
+    power = growth(ground.truth, side, False)
     if power is None:
         return None
-    for start in _STARTS:
-        if start < near / 2:
-            continue
+    room = max([abs(cut) for cut in ground.cuts if cut * side > 0 and abs(cut) < 1e30], default=0.0)
+    starts = [s for s in _STARTS if s >= near / 2 and s >= room]
+
+    def graph_of(start: float, degree: int) -> Node | None:
         ends = (start, math.inf) if side > 0 else (-math.inf, -start)
-        graph = ground.fit(series.infinity(ground.name, *ends, power))
-        if graph is not None:
-            yield Candidate("series at infinity", graph)
-            return start
-    return None
+        return ground.fit(charts.infinity(ground.name, *ends, power, degree))
+
+    start, graph = _widest(starts, ground.degrees, graph_of)
+    if graph is None:
+        return None
+    yield Candidate("series at infinity", graph)
+    return start
 
 
-def _falling(ground: Ground, near: float, far: float) -> Generator[Candidate, None, float]:
-    """A falling tail from ``far`` towards ``near``; returns how close it comes."""
-    for exponent in ground.exponents:
-        power = series.tail_power(ground.truth, 1 if far > 0 else -1, exponent, {})
+def _widest(
+    ends: Sequence[float], degrees: Sequence[int], graph_of: Callable[[float, int], Node | None]
+) -> tuple[float, Node | None]:
+    """The series of widest interval and its end: the least interval decides on the root it is in."""
+    for degree in degrees:
+        if not ends:
+            break
+        least = graph_of(ends[-1], degree)
+        if least is not None:
+            wider = ((end, graph_of(end, degree)) for end in ends[:-1])
+            return next(((end, graph) for end, graph in wider if graph is not None), (ends[-1], least))
+    return 0.0, None
+
+
+def _tail(ground: Ground, near: float, far: float) -> Generator[Candidate, None, float]:
+    """An exponential tail from ``far`` towards ``near``; returns how close it comes."""
+    side = 1 if far > 0 else -1
+    for exponent in ground.tails(side):
+        power = tail_power(ground.truth, side, exponent)
         if power is None:
             continue
+        far = _last_normal(ground, near, far)
         for share in (0.0, 0.125, 0.25, 0.5):
             start = near + share * (far - near)
             low, high = sorted((start, far))
-            chart = series.falling_tail(ground.name, low, high, exponent, power, ground.fmt)
+            chart = charts.exponential_tail(ground.name, low, high, exponent, power, ground.fmt)
             graph = ground.fit(chart)
             if graph is not None:
-                yield Candidate("falling tail", graph)
+                yield Candidate("exponential tail", graph)
                 return start
     return far
+
+
+def _last_normal(ground: Ground, near: float, far: float) -> float:
+    """How far from ``near`` towards ``far`` the function stays within the format's normal range."""
+    fmt = ground.fmt
+
+    def inside(x: float) -> bool:
+        size = abs(float(ground.truth.at(np.float64(x))[0]))
+        return fmt.min_normal <= size <= fmt.max
+
+    if not inside(near) or inside(far):
+        return far
+    first, last = fmt.ordinal([near, far]).tolist()
+    while abs(last - first) > 1:
+        middle = (first + last) // 2
+        first, last = (middle, last) if inside(float(fmt.number(middle))) else (first, middle)
+    return float(fmt.number(first))
 
 
 def _between(ground: Ground, low: float, high: float, splits: int) -> Iterator[Candidate]:
@@ -170,40 +221,46 @@ def _one(ground: Ground, low: float, high: float) -> Node | None:
         return None
     found = roots(ground.truth, points, values, ground.fmt)
     if found:
-        at = series.exact_root(ground.truth, found[0], ground.fmt, {})
+        at = exact_root(ground.truth, found[0], ground.fmt)
         if at is None:
             return None
         # Room on both sides of the root, so that the quotient is seen smooth across it.
         width = max(high - float(at), float(at) - low, abs(found[0]) / 16)
         ends = (float(at) - width, float(at) + width)
-        return ground.fit(series.root(ground.name, *ends, at, ground.fmt))
-    rate = series.steepness(ground.truth, low, high, {})
+        return ground.fit(charts.root(ground.name, *ends, at, ground.fmt))
+    rate = steepness(ground.truth, low, high)
     if rate is not None:
-        graph = ground.fit(series.exponential_slope(ground.name, low, high, rate))
+        graph = ground.fit(charts.exponential_slope(ground.name, low, high, rate))
         if graph is not None:
             return graph
-    return ground.fit(series.center(ground.name, low, high))
+    return ground.fit(charts.center(ground.name, low, high))
 
 
 def far_limits(ground: Ground) -> Iterator[Candidate]:
     """What the function is like so far out that one or two terms are all there is of it."""
     for side in (-1, 1):
-        power = series.growth(ground.truth, side, False, {})
-        if power is not None:
+        if ground.domain[(side + 1) // 2] != side * math.inf:
+            continue
+        power = growth(ground.truth, side, False)
+        if power is None:
+            graph = logarithmic(ground.truth, ground.name, side)
+            if graph is not None:
+                yield Candidate("logarithmic limit", graph)
+        else:
             ends = (_FAR_OUT, math.inf) if side > 0 else (-math.inf, -_FAR_OUT)
-            graph = ground.fit(series.infinity(ground.name, *ends, power))
+            graph = ground.fit(charts.infinity(ground.name, *ends, power))
             if graph is not None:
                 yield Candidate("limit", graph)
 
 
 def around_root(ground: Ground, near: float) -> Iterator[Candidate]:
     """The root next to ``near`` factored out of a series, over the widest interval where one fits."""
-    at = series.exact_root(ground.truth, near, ground.fmt, {})
+    at = exact_root(ground.truth, near, ground.fmt)
     if at is None or near == 0.0:
         return
     for share in _SHARES:
         width = share * abs(near)
-        chart = series.root(ground.name, near - width, near + width, at, ground.fmt)
+        chart = charts.root(ground.name, near - width, near + width, at, ground.fmt)
         graph = ground.fit(chart)
         if graph is not None:
             yield Candidate("root factored out", graph)

@@ -139,13 +139,16 @@ def _half_line(expression: sp.Expr, name: str, point: float, rough: bool) -> Ite
 def _halved_exponent(
     fraction: sp.Expr, families: list[_Family], family: _Family
 ) -> Iterator[tuple[str, Node]]:
-    """A tail t·g as s·(s·g) with s² = t: t underflows where the whole is still a normal number."""
+    """t**k·g as s·(s·g) with s² = t**k: the power of t leaves the normal range before the whole does."""
     numerator, denominator = sp.fraction(fraction)
-    powers = numerator.as_powers_dict()
-    if powers.get(family.symbol, 0) != 1:
+    t = family.symbol
+    power = numerator.as_powers_dict().get(t, 0) - denominator.as_powers_dict().get(t, 0)
+    if power == 0 or not power.is_Integer:
         return
-    rest = _graph(numerator / family.symbol / denominator, families, {})
-    root = node("exp", _minus_magnitude(replace(family, exponent=family.exponent / 2)))
+    rest = _graph(fraction / t**power, families, {})
+    root = node("exp", _minus_magnitude(replace(family, exponent=family.exponent * abs(power) / 2)))
+    if power < 0:
+        root = const(1) / root
     yield "exp(-|u|/2)²", root * (root * rest)
 
 

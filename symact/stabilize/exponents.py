@@ -95,8 +95,12 @@ def exponents(expression: sp.Expr, name: str) -> Iterator[Exponent]:
             yield found[0]
 
 
-def exponential(exponent: Exponent, name: str, fmt: Format) -> Node:
-    """The graph of exp(exponent), split into an exact and a small argument."""
+def exponential(exponent: Exponent, name: str, fmt: Format, shift: int = 0) -> Node:
+    """The graph of exp(exponent - shift), split into an exact and a small argument."""
+    if _is_exact(exponent):
+        (coefficient,) = exponent.coefficients
+        x = node("abs", var(name)) if exponent.magnitude else var(name)
+        return node("exp", _times(coefficient, x) - const(shift) if shift else _times(coefficient, x))
     x = node("abs", var(name)) if exponent.magnitude else var(name)
     degree = len(exponent.coefficients)
     digits = _HEAD_DIGITS[fmt.digits][degree - 1]
@@ -116,6 +120,8 @@ def exponential(exponent: Exponent, name: str, fmt: Format) -> Node:
             small.append(_times(coefficient - short, _power(head, power)))
         slope.append(_times(coefficient, _difference_quotient(x, head, power)))
     rest = (x - head) * _sum(slope)
+    if shift:
+        exact.append(const(-shift))
     return node("keep", node("exp", _sum(exact))) * node("exp", _sum([*small, rest]))
 
 

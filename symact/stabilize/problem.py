@@ -8,10 +8,11 @@ from itertools import pairwise
 import numpy as np
 import sympy as sp
 
+from symact.convert import to_graph
 from symact.derive import switches
 from symact.graph import Node
 from symact.stabilize.formats import Array, Format
-from symact.stabilize.sampling import neighbourhood, roots, sample
+from symact.stabilize.sampling import edges, neighbourhood, roots, sample
 from symact.stabilize.score import bits_of_error, ulp_error
 from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth
@@ -152,9 +153,12 @@ def pose(
     if not rough:
         parameter_set = problem.parameter_sets()[0]
         special = zeros + roots(problem.truth, points, problem.values[0][0], fmt, **parameter_set)
-    if not special:
-        return problem
-    near = np.concatenate([neighbourhood(fmt, point) for point in special])
+    near = np.concatenate(
+        [
+            edges(to_graph(expression), name, points, fmt, problem.parameter_sets()[0]),
+            *(neighbourhood(fmt, point) for point in special),
+        ]
+    )
     near = near[(near > domain[0]) & (near < domain[1])]
     near = near[(np.abs(near) >= fmt.min_normal) | (near == 0)]
     return problem.with_points(np.concatenate([points, near]))

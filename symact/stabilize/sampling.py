@@ -6,16 +6,24 @@ networks live on; and close around the points where something happens: kinks, ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from symact.graph import Node
 from symact.stabilize.formats import Array, Format
+from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth
 
 # Where activations are evaluated in practice: half-widths of the densely sampled intervals.
 _DENSE = (2.0, 10.0, 100.0)
 _MOST_ROOTS = 8
+_MOST_EDGES = 16
+# Multiples of an edge of the range at which it is looked at: what overflows in a part of a formula
+# may be finite in the whole for as long as the argument has doubled.
+_ABOUT_AN_EDGE = np.array(
+    [0.5, 0.7, 0.85, 0.94, 0.98, 0.995, 1.0, 1.005, 1.015, 1.03, 1.06, 1.12, 1.25, 1.5, 1.9]
+)
 
 
 def in_domain(points: Array, domain: tuple[float, float]) -> Array:
@@ -55,6 +63,28 @@ def neighbourhood(fmt: Format, point: float) -> Array:
     steps = 1 << np.arange(1, fmt.digits - 2, 2)
     center = int(fmt.ordinal(fmt.round(np.float64(point))))
     return fmt.number(np.concatenate([[center, center - 1, center + 1], center - steps, center + steps]))
+
+
+def edges(root: Node, name: str, points: Array, fmt: Format, values: Mapping[str, float]) -> Array:
+    """Points about each place where an intermediate result of ``root`` leaves the normal range.
+
+    There a form that is accurate on both sides may not be; and between two sample points such a
+    place is easily missed. The intermediates' own noise does not move it by more than the distances
+    taken.
+    """
+    memo: dict[Node, Array] = {}
+    simulate(root, {name: points, **values}, fmt, memo)
+    found: set[float] = set()
+    for result in memo.values():
+        if result.shape != points.shape or result.dtype == bool:
+            continue
+        with np.errstate(invalid="ignore"):
+            outside = ~(np.abs(result) <= fmt.max) | ((result == 0.0) & (points != 0.0))
+        found.update(points[np.flatnonzero(np.diff(outside.astype(np.int8)))].tolist())
+    nearest = sorted(found, key=lambda point: abs(np.log2(abs(point) + 1e-300)))[:_MOST_EDGES]
+    with np.errstate(over="ignore"):
+        around = (np.array(nearest)[:, None] * _ABOUT_AN_EDGE).ravel()
+    return fmt.round(around[np.abs(around) <= fmt.max])
 
 
 def roots(truth: Truth, points: Array, values: Array, fmt: Format, **params: float) -> list[float]:

@@ -109,6 +109,8 @@ class Truth:
                 return _split(value)
             if value.abs_upper() < arb(2) ** -1200:
                 return 0.0, 0.0  # below every float64
+            if value.abs_lower() > arb(2) ** 1200:
+                return math.copysign(math.inf, float(value.mid().sgn())), 0.0
         if value.is_finite() and value.contains(0) and value.abs_upper() < arb(2) ** -3000:
             return 0.0, 0.0
         return math.nan, 0.0
