@@ -27,7 +27,7 @@ _MOST_FITS = 48
 _REACHES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 2.0**-5, 2.0**-8, 2.0**-12)
 # Half-widths tried around a root, as shares of its size.
 _SHARES = (0.5, 0.25, 0.125, 0.03125, 2.0**-9)
-_STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 2.0**12, 2.0**24, 2.0**48)
+_STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 2.0**12, 2.0**20)
 _FAR_OUT = 2.0**60
 # Below this size no series at infinity is tried.
 _SERIES_FROM = 8.0
@@ -137,7 +137,7 @@ def _at_infinity(ground: Ground, near: float, side: int) -> Generator[Candidate,
     if power is None:
         return None
     room = max([abs(cut) for cut in ground.cuts if cut * side > 0 and abs(cut) < 1e30], default=0.0)
-    starts = [s for s in _STARTS if s >= near / 2 and s >= room]
+    starts = [s for s in _STARTS if s >= near / 2 and s >= room] or [max(near, room)]
 
     def graph_of(start: float, degree: int) -> Node | None:
         ends = (start, math.inf) if side > 0 else (-math.inf, -start)

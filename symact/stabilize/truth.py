@@ -143,6 +143,8 @@ class Truth:
             return None
         if all(value.abs_upper() < arb(_NEAR) ** arb(0.5) for value in values):
             return 0.0, 0.0
+        if any(value.rel_accuracy_bits() < _WANTED_BITS for value in values):
+            return None
         spread = max(abs(float(value.mid() - values[-1].mid())) for value in values[:-1])
         size = max(abs(float(values[-1].mid())), 2.0**-200)
         if not spread <= size * 2.0**-150:
