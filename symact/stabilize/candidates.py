@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+import sympy as sp
 
-from symact.convert import to_graph
+from symact.convert import to_graph, to_sympy
+from symact.derive import differentiate
 from symact.expressions import dag
-from symact.graph import const, node, rebuild, var
+from symact.graph import Node, const, node, rebuild, var
 from symact.stabilize.branches import resolve
 from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line, parametric_halves
@@ -18,8 +20,11 @@ from symact.stabilize.problem import Problem, kinks, pieces
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.rules import rewrite
 from symact.stabilize.sampling import roots
+from symact.stabilize.saturate import equal_forms
+from symact.stabilize.simulate import cost
 
 _CLAMPS = (2**13, 2**60)
+_MOST_PRIMALS = 4
 
 
 def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -82,6 +87,29 @@ def closed_forms(problem: Problem, *, rough: bool) -> Iterator[Candidate]:
     (values, _), *_ = problem.values
     for near in roots(problem.truth, problem.points, values, problem.fmt):
         yield from around_root(there, near)
+
+
+def saturated(problem: Problem, primal: sp.Expr | None) -> Iterator[Candidate]:
+    """Forms by equality saturation, of the expression and, where it is the derivative of ``primal``,
+    derivatives of forms of that: simpler ones than it has itself."""
+    branches: dict[Node, tuple[float, bool]] = {}
+    for low, high in pieces(problem):
+        if np.any((problem.points >= low) & (problem.points <= high)):
+            point = _inside(low, high)
+            branch = to_graph(resolve(problem.expression, problem.name, point))
+            # A form that holds for x > 0 only is measured on the other side as well, and fails there.
+            branches[branch] = point, branches.get(branch, (0.0, False))[1] or low >= 0
+    for branch, (point, is_positive) in branches.items():
+        positive = frozenset([problem.name]) if is_positive else frozenset()
+        for graph in equal_forms(branch, positive):
+            yield Candidate("saturated", graph)
+        if primal is None:
+            continue
+        symbol = sp.Symbol(problem.name, real=True)
+        forms = equal_forms(to_graph(resolve(primal, problem.name, point)), positive)
+        for form in sorted(forms, key=cost)[:_MOST_PRIMALS]:
+            slope = differentiate(to_sympy(form), symbol)
+            yield Candidate("derivative of a saturated form", to_graph(slope))
 
 
 def _inside(low: float, high: float) -> float:

@@ -32,6 +32,7 @@ class _Task:
     name: str
     domain: tuple[float, float]
     parameters: dict[str, float]
+    primal: sp.Expr | None
 
     def run(self) -> Stable:
         effort, target = _EFFORT.get(len(self.wrt), _LATER)
@@ -44,6 +45,7 @@ class _Task:
             derivative=bool(self.wrt),
             effort=effort,
             target=target,
+            primal=self.primal,
         )
 
 
@@ -90,7 +92,15 @@ def _stabilized(family: Family, parameters: dict[str, float], workers: int) -> d
     formula = family.formula
     low, high = map(as_float, formula.domain)
     tasks = [
-        _Task(wrt, name, program.expression, formula.inputs[0], (low, high), parameters)
+        _Task(
+            wrt,
+            name,
+            program.expression,
+            formula.inputs[0],
+            (low, high),
+            parameters,
+            family.programs[wrt[1:]].expression if wrt else None,
+        )
         for wrt, program in family.programs.items()
         for name in FORMATS
     ]

@@ -1,45 +1,9 @@
-"""Rules: identities between graphs, as data, and a small matcher that applies them everywhere.
-
-A rule holds on the whole real line unless it says where; the tests walk the table and check each
-against Arb. Letters in patterns are variables.
-"""
+"""Rules: the identities that are applied on sight, everywhere they match, by a small matcher."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from symact.graph import Node, const, exact, node, var, walk
-
-
-@dataclass(frozen=True)
-class Rule:
-    """An identity ``left == right``, true wherever both sides have a value, and why it helps."""
-
-    name: str
-    left: Node
-    right: Node
-    why: str
-
-
-_u, _v = var("u"), var("v")
-_e = node("exp", _u)
-
-RULES = (
-    Rule("log1p", node("log", 1 + _u), node("log1p", _u), "1 + u loses a small u"),
-    Rule("log1p-right", node("log", _u + 1), node("log1p", _u), "u + 1 loses a small u"),
-    Rule("log1p-minus", node("log", 1 - _u), node("log1p", -_u), "1 - u loses a small u"),
-    Rule("expm1", _e - 1, node("expm1", _u), "exp(u) - 1 cancels near 0"),
-    Rule("expm1-minus", 1 - _e, -node("expm1", _u), "1 - exp(u) cancels near 0"),
-    Rule("erfc", 1 - node("erf", _u), node("erfc", _u), "1 - erf(u) cancels for large u"),
-    Rule("erfc-minus", 1 + node("erf", _u), node("erfc", -_u), "1 + erf(u) cancels for small u"),
-    Rule("erfc-back", 1 - node("erfc", _u), node("erf", _u), "1 - erfc(u) cancels near 0"),
-    Rule(
-        "difference-of-squares",
-        node("square", _u) - node("square", _v),
-        (_u - _v) * (_u + _v),
-        "the squares are rounded before they cancel",
-    ),
-)
+from symact.graph import Node, const, exact, node, walk
+from symact.stabilize.identities import ON_SIGHT, Identity
 
 
 def match(pattern: Node, target: Node, bound: dict[str, Node]) -> bool:
@@ -58,7 +22,7 @@ def fill(template: Node, bound: dict[str, Node]) -> Node:
     return node(template.op, *(fill(arg, bound) for arg in template.args)) if template.args else template
 
 
-def rewrite(root: Node, rules: tuple[Rule, ...] = RULES) -> tuple[Node, frozenset[str]]:
+def rewrite(root: Node, rules: tuple[Identity, ...] = ON_SIGHT) -> tuple[Node, frozenset[str]]:
     """``root`` with every match rewritten, innermost first, and the names of the rules that fired."""
     done: dict[Node, Node] = {}
     fired: set[str] = set()

@@ -18,6 +18,7 @@ from symact.stabilize.candidates import (
     ground,
     halves,
     rewritten,
+    saturated,
     with_split_arguments,
 )
 from symact.stabilize.cover import cover
@@ -79,6 +80,7 @@ def stabilize(
     derivative: bool = False,
     effort: int = _POINTS,
     target: float = TARGET,
+    primal: sp.Expr | None = None,
 ) -> Stable:
     """The most accurate of the graphs found for ``expression`` in ``fmt``, then the cheapest.
 
@@ -91,16 +93,17 @@ def stabilize(
         derivative: whether it is a derivative, of which a subgradient is wanted at kinks.
         effort: number of sample points.
         target: the error in ULP that is aimed at; cheapness decides below it.
+        primal: what ``expression`` is the derivative of, if it is one.
     """
     parameters = parameters or {}
     problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > _ROUGH)
-    stable = _best(problem, target)
+    stable = _best(problem, target, primal)
     return replace(
         stable, graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative)
     )
 
 
-def _best(problem: Problem, target: float) -> Stable:
+def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     expression, name, fmt = problem.expression, problem.name, problem.fmt
     plain = Candidate("as written", to_graph(expression))
     candidates = distinct([plain, *rewritten([plain])])
@@ -117,10 +120,10 @@ def _best(problem: Problem, target: float) -> Stable:
     side = parity(problem)
     if side:
         half = problem.with_points(problem.points[problem.points >= 0])
-        regimes = _search(half, candidates, target)
+        regimes = _search(half, candidates, target, primal)
         graph = mirrored(regimes, name, fmt, side)
     else:
-        regimes = _search(problem, candidates, target)
+        regimes = _search(problem, candidates, target, primal)
         graph = assemble(regimes, name)
     stable = Stable(graph, regimes, side, before, problem.score(graph))
     single = min(candidates, key=lambda c: _price(problem, c, target))
@@ -139,14 +142,20 @@ def _single(problem: Problem, candidate: Candidate, before: Score) -> Stable:
     return Stable(candidate.graph, (regime,), 0, before, problem.score(candidate.graph))
 
 
-def _search(problem: Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:
-    """Regimes over the problem's points: closed forms first, then series where those fall short.
+def _search(
+    problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
+) -> tuple[Regime, ...]:
+    """Regimes over the problem's points: closed forms first, forms of the e-graph where those fall short,
+    and series where all do.
 
     The choice is checked at fresh points, close to its thresholds above all; where it fails, those
     points join the sample and it is made again.
     """
     candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
     candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
+    if target <= _ROUGH and _falls_short(problem, candidates, target):
+        candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
+        candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
     for attempt in range(_ROUNDS):
         candidates, errors, path = _covered(problem, candidates, target)
         regimes = bounds(
@@ -163,6 +172,11 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
             break
         problem = problem.with_points(np.concatenate([problem.points, failing]))
     return simplify(regimes, candidates, errors, problem.points, target, lambda r: assemble(r, problem.name))
+
+
+def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -> bool:
+    """Whether at some point no candidate is accurate."""
+    return bool((_errors(problem, candidates).min(axis=0) > target).any())
 
 
 def _covered(

@@ -1,0 +1,186 @@
+"""Saturate: equal forms of a graph by equality saturation over the table of identities.
+
+An e-graph holds all forms at once (M. Willsey et al., "egg: fast and extensible equality saturation",
+POPL 2021; here egglog, Y. Zhang et al., PLDI 2023). The forms handed on are those that are cheapest by
+different measures; which of them is accurate is measured by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+import sympy as sp
+
+from symact.graph import Node, const, exact, node, rebuild, var, walk
+from symact.ops import OPS
+from symact.stabilize.identities import EXPANSIONS, IDENTITIES, Identity
+from symact.stabilize.rules import rewrite
+
+_ITERATIONS = 5
+# Rows of the e-graph beyond which it is not grown further; larger graphs are not put into one.
+_LARGEST, _MOST_NODES = 6000, 90
+_VARIANTS = 6
+# What an op costs when forms are compared: once as it runs, once with differences shunned, which
+# cancel, and once with them and with sums inside of functions shunned, which round their argument.
+_MEASURES: tuple[Mapping[str, float], ...] = (
+    {},
+    {"sub": 60.0},
+    {"sub": 60.0, "add": 30.0},
+)
+_SKIPPED = {"where", "round", "keep", "is_nan"}
+
+# Which graphs are positive or not negative, whatever their variables are.
+_FACTS = """
+(rule ((= e (Rat a)) (> a (bigrat (bigint 0) (bigint 1)))) ((positive e)))
+(rule ((positive e)) ((nonnegative e)))
+(rule ((= e (Exp a))) ((positive e)))
+(rule ((= e (Cosh a))) ((positive e)))
+(rule ((= e (Erfc a))) ((positive e)))
+(rule ((= e (Square a))) ((nonnegative e)))
+(rule ((= e (Abs a))) ((nonnegative e)))
+(rule ((= e (Sqrt a))) ((nonnegative e)))
+(rule ((= e (Square a)) (positive (Abs a))) ((positive e)))
+(rule ((= e (Abs a)) (positive a)) ((positive e)))
+(rule ((= e (Sqrt a)) (positive a)) ((positive e)))
+(rule ((= e (Add a b)) (positive a) (nonnegative b)) ((positive e)))
+(rule ((= e (Add a b)) (nonnegative a) (nonnegative b)) ((nonnegative e)))
+(rule ((= e (Mul a b)) (positive a) (positive b)) ((positive e)))
+(rule ((= e (Mul a b)) (nonnegative a) (nonnegative b)) ((nonnegative e)))
+(rule ((= e (Div a b)) (positive a) (positive b)) ((positive e)))
+(rule ((= e (Div a b)) (nonnegative a) (positive b)) ((nonnegative e)))
+(rewrite (Add (Rat a) (Rat b)) (Rat (+ a b)))
+(rewrite (Sub (Rat a) (Rat b)) (Rat (- a b)))
+(rewrite (Mul (Rat a) (Rat b)) (Rat (* a b)))
+(rewrite (Neg (Rat a)) (Rat (- (bigrat (bigint 0) (bigint 1)) a)))
+(rewrite (Div (Rat a) (Rat b)) (Rat (/ a b)) :when ((!= b (bigrat (bigint 0) (bigint 1)))))
+"""
+
+
+@lru_cache(maxsize=64)
+def equal_forms(root: Node, positive: frozenset[str] = frozenset()) -> tuple[Node, ...]:
+    """Graphs equal to ``root``: cheapest by several measures, and with single differences exchanged.
+
+    Args:
+        root: without branches; others and large ones have no forms.
+        positive: names of variables known to be > 0.
+    """
+    nodes = list(walk([root]))
+    if len(nodes) > _MOST_NODES or any(
+        n.op in _SKIPPED or (n.op in OPS and OPS[n.op].boolean) for n in nodes
+    ):
+        return ()
+    seen = {root: None}
+    for graph in _extracted(root, nodes, positive):
+        tidy, _ = rewrite(graph)
+        expanded, _ = rewrite(tidy, EXPANSIONS)
+        for form in (graph, tidy, expanded):
+            seen[form] = None
+    del seen[root]
+    return tuple(seen)
+
+
+def _extracted(root: Node, nodes: list[Node], positive: frozenset[str]) -> Iterator[Node]:
+    from egglog.bindings import EGraph  # takes a while to import, and most formulas do without
+
+    names = {current: f"$n{i}" for i, current in enumerate(nodes)}
+    terms = [f"(let {names[current]} {_term(current, names)})" for current in nodes]
+    terms += [f"(positive {names[n]})" for n in nodes if n.op == "var" and n.name in positive]
+    cancelling = [n for n in nodes if n.op in ("add", "sub") and n is not root]
+    for measure in _MEASURES:
+        egraph = EGraph()
+        _run(egraph, _language(measure) + "\n".join(terms))
+        for _ in range(_ITERATIONS):
+            _run(egraph, "(run 1)")
+            if sum(rows for _, rows in _run(egraph, "(print-size)")[0].sizes) > _LARGEST:
+                break
+        wanted = [root] if measure else [root, *cancelling]
+        for current in wanted:
+            (found,) = _run(egraph, f"(extract {names[current]} {_VARIANTS})")
+            for term in found.terms:
+                yield rebuild(root, {current: _node(found.termdag, term)})
+
+
+def _run(egraph: Any, program: str) -> Any:
+    return egraph.run_program(*egraph.parse_program(program))
+
+
+def _language(measure: Mapping[str, float]) -> str:
+    """The ops with their costs, the facts and the identities, as an egglog program."""
+    rows = ["(Var String :cost 1)", "(Rat BigRat :cost 1)", "(Real String :cost 1)"]
+    for op in OPS.values():
+        if not op.boolean and op.name not in _SKIPPED:
+            cost = round(2 * measure.get(op.name, op.cost + 0.5)) or 1
+            rows.append(f"({_constructor(op.name)} {'M ' * op.arity}:cost {cost})")
+    return "\n".join(
+        [
+            f"(datatype M {' '.join(rows)})",
+            "(relation positive (M))",
+            "(relation nonnegative (M))",
+            _equations(),
+        ]
+    )
+
+
+@cache
+def _equations() -> str:
+    return "\n".join([_FACTS, *map(_rule, IDENTITIES)])
+
+
+def _rule(identity: Identity) -> str:
+    left, right = (_pattern(side) for side in (identity.left, identity.right))
+    given = " ".join(f"({fact} {_pattern(graph)})" for fact, graph in identity.given)
+    return f"(rewrite {left} {right}{f' :when ({given})' if given else ''})"
+
+
+def _constructor(op: str) -> str:
+    return op.capitalize()
+
+
+_OP_OF = {_constructor(name): name for name in OPS}
+
+
+def _pattern(graph: Node) -> str:
+    if graph.op == "var":
+        return str(graph.name)
+    if graph.op == "const":
+        return _constant(exact(graph))
+    return f"({_constructor(graph.op)} {' '.join(map(_pattern, graph.args))})"
+
+
+def _term(current: Node, names: Mapping[Node, str]) -> str:
+    if current.op == "var":
+        return f'(Var "{current.name}")'
+    if current.op == "const":
+        return _constant(exact(current))
+    return f"({_constructor(current.op)} {' '.join(names[arg] for arg in current.args)})"
+
+
+_REALS: dict[str, sp.Expr] = {}
+
+
+def _constant(value: sp.Expr) -> str:
+    if value.is_Rational:
+        return f'(Rat (bigrat (from-string "{value.p}") (from-string "{value.q}")))'
+    text = str(value).replace('"', "'")
+    _REALS[text] = value
+    return f'(Real "{text}")'
+
+
+def _node(dag: Any, term: int) -> Node:
+    """The graph that a term of egglog's stands for."""
+    app = dag.get(term)
+    if app.name == "Var":
+        return var(_string(dag, app.args[0]))
+    if app.name == "Real":
+        return const(_REALS[_string(dag, app.args[0])])
+    if app.name == "Rat":
+        quotient = dag.get(app.args[0])
+        top, bottom = (int(_string(dag, dag.get(part).args[0])) for part in quotient.args)
+        return const(sp.Rational(top, bottom))
+    return node(_OP_OF[app.name], *(_node(dag, arg) for arg in app.args))
+
+
+def _string(dag: Any, term: int) -> str:
+    return str(dag.get(term).value.value)
