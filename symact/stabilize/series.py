@@ -61,6 +61,8 @@ def fit(truth: Truth, chart: Chart, fmt: Format) -> Node | None:
     if chart.root is not None:
         product = arb_poly(monomials) * arb_poly([-chart.root, 1])
         monomials = [product[k].mid() for k in range(product.degree() + 1)]
+    if not all(abs(c) < fmt.max / 2 for c in monomials):
+        return None
     return _horner([_rounded(c, fmt) for c in monomials], chart)
 
 
