@@ -99,6 +99,7 @@ class Activation:
             "order": schedule.order,
             "residual": schedule.residual,
             "jit_compile": schedule.jit_compile,
+            "prefer": self.compilation.prefer,
         }
 
     @classmethod

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symact.convert import is_supported
 from symact.errors import FormulaError, OptionError, UnsupportedError
-from symact.expressions import dag, spelled, substituted
+from symact.expressions import dag, spelled, substituted, symbols
 from symact.formula import Formula, Parameter
 from symact.grammar import nearest, parse_text
 from symact.numbers import as_float
@@ -125,7 +125,7 @@ def _check_symbols(
     text: str, expression: sp.Expr, inputs: tuple[str, ...], params: Mapping[str, float]
 ) -> None:
     known = set(inputs) | set(params)
-    for symbol in sorted(expression.free_symbols, key=str):
+    for symbol in sorted(symbols(expression), key=str):
         if symbol.name not in known:
             at = text.find(symbol.name) if isinstance(text, str) else -1
             hint = nearest(symbol.name, known | ALL_NAMES)
@@ -135,7 +135,7 @@ def _check_symbols(
                 f"give it a default: params={{{symbol.name!r}: 1.0}}, --param {symbol.name}=1.0",
                 at if at >= 0 else None,
             )
-    used = {symbol.name for symbol in expression.free_symbols}
+    used = {symbol.name for symbol in symbols(expression)}
     for parameter in params:
         if parameter not in used:
             hint = nearest(parameter, used)

@@ -99,6 +99,11 @@ def _kernel(wrt: Wrt, by_format: Mapping[str, Stable]) -> Kernel:
         + ("s" if len(stable.regimes) > 1 else "")
         for name, stable in by_format.items()
     ]
+    notes += [
+        f"{name}: no accurate form between {low:.6g} and {high:.6g}, up to {worst:.2g} ULP there"
+        for name, stable in by_format.items()
+        for low, high, worst in stable.weak
+    ]
     return Kernel(wrt, by_format["float32"].graph, by_format["float64"].graph, tuple(notes))
 
 
