@@ -15,7 +15,7 @@ from symact.formula import Formula
 from symact.parse import parse
 from symact.program import Family, Program, lower
 from symact.schedule import RESIDUALS, Schedule, schedule
-from symact.stabilize import StableFamily, stabilize_family
+from symact.stabilize import StableFamily, stabilize_family, stabilize_pair
 
 if TYPE_CHECKING:
     from symact.activation import Activation
@@ -114,7 +114,7 @@ def translate(
     )
     program = lower(parsed)
     family = derive(program, order)
-    stable = stabilize_family(family, workers=workers)
+    stable = stabilize_pair(family) if len(parsed.inputs) > 1 else stabilize_family(family, workers=workers)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
     return Compilation(parsed, program, family, stable, plan, emit(plan))
 

@@ -57,6 +57,11 @@ class Formula:
         return tuple(p.name for p in self.parameters if p.trainable)
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of everything that gradients are derived by: inputs, then trainable parameters."""
+        return (*self.inputs, *self.trainable)
+
+    @property
     def class_name(self) -> str:
         """The Layer's name: ``scaled_sigmoid`` → ``ScaledSigmoid``; never the function's own."""
         camel = "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part)

@@ -81,8 +81,6 @@ def _check_inputs(inputs: Sequence[str]) -> tuple[str, ...]:
     names = tuple(check_identifier(name, "input name", extra=ALL_NAMES) for name in inputs)
     if len(set(names)) != len(names):
         raise OptionError(f"inputs must have different names, not {', '.join(names)}")
-    if len(names) > 1:
-        raise OptionError("formulas of several inputs are not compiled yet; use one input")
     return names
 
 
@@ -145,10 +143,11 @@ def _check_symbols(
 def _parameters(
     text: str, expression: sp.Expr, params: Mapping[str, float], trainable: Sequence[str]
 ) -> tuple[Parameter, ...]:
+    if isinstance(trainable, str):
+        raise OptionError(f"trainable must be a sequence of names such as ('beta',), not {trainable!r}")
     for name in trainable:
         if name not in params:
             raise OptionError(f"trainable {name!r} is not a parameter{nearest(name, set(params))}")
-        raise OptionError("trainable parameters are not compiled yet; leave trainable empty")
     result = []
     for name, value in params.items():
         good = not isinstance(value, bool | str)

@@ -44,7 +44,7 @@ class Schedule:
 
     Attributes:
         formula: the formula, for names, parameters and the docstring.
-        derivative: text of the exact derivative, for the docstring.
+        derivatives: text of the exact derivative by each variable, for the docstring.
         kernels: by what they are the derivative by; ``()`` and each up to ``order``.
         order: how many times the function can be differentiated by its own formulas.
         at_defaults: the kernels for parameters at their defaults, where the search could do better
@@ -55,7 +55,7 @@ class Schedule:
     """
 
     formula: Formula
-    derivative: str
+    derivatives: Mapping[str, str]
     kernels: Mapping[Wrt, Kernel]
     at_defaults: Mapping[Wrt, Kernel]
     order: int
@@ -79,10 +79,13 @@ def schedule(
     kernels = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.general.items()}
     at_defaults = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.at_defaults.items()}
     work = sum(cost(kernels[wrt].float32) for wrt in kernels if len(wrt) <= 1)
-    name = family.formula.inputs[0]
+    formula = family.formula
     return Schedule(
         formula=family.formula,
-        derivative=spelled(family.formula.in_users_symbols(family.programs[(name,)].expression)),
+        derivatives={
+            name: spelled(formula.in_users_symbols(family.programs[(name,)].expression))
+            for name in formula.variables
+        },
         kernels=kernels,
         at_defaults=at_defaults,
         order=family.order,
@@ -109,7 +112,7 @@ def _conventions(family: Family) -> tuple[str, ...]:
     lines = []
     truth = None
     for kink in kinks(family.programs[()]):
-        if kink.free_symbols:
+        if kink.free_symbols or len(formula.inputs) > 1:
             lines.append(f"kink at {name} = {kink}: the derivative of the branch that holds there")
             continue
         at = as_float(kink)

@@ -79,9 +79,12 @@ def stabilize_family(family: Family, *, workers: int = 1) -> StableFamily:
         family.formula.symbol(name): sp.Rational(repr(value))
         for name, value in family.formula.defaults.items()
     }
+    # Derivatives by parameters are wanted only where those are tensors, which have no default.
+    inputs = set(family.formula.inputs)
     programs = {
         wrt: Program(program.formula, (Map("y", substituted(program.expression, exact)),))
         for wrt, program in family.programs.items()
+        if inputs.issuperset(wrt)
     }
     return StableFamily(general, _stabilized(Family(programs, family.order), {}, workers))
 
