@@ -42,8 +42,9 @@ def _docstring(formula: Formula) -> list[str]:
         listed = ", ".join(f"``{name}``" for name in formula.trainable)
         more += [
             "",
-            f"    Weights: {listed}; scalars, or with ``shared_axes`` of the input's shape without the",
-            "    batch axis and with 1 along those axes, as in ``keras.layers.PReLU``.",
+            f"    Weights: {listed}.",
+            "    They are scalars; with ``shared_axes`` they have the input's shape without the",
+            "    batch axis, and 1 along those axes, as in ``keras.layers.PReLU``.",
         ]
     return [head + '"""'] if not more else [head, *more, '    """']
 
