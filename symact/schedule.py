@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,29 @@ class Schedule:
     residual: str
     jit_compile: bool
     conventions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AxisSchedule:
+    """What the printer needs for a formula over an axis.
+
+    Attributes:
+        formula: the formula.
+        order: how many times the function can be differentiated by its own formulas.
+        graphs: by format, the results of the value, of its VJP, and of that one's VJP.
+        kept: by format, the value's intermediate results that the VJP is given.
+        jit_compile: whether the functions carry ``tf.function(jit_compile=True)``.
+        stages: lines for the docstring: the stages of the value and of its VJP.
+        conventions: lines for the docstring.
+    """
+
+    formula: Formula
+    order: int
+    graphs: Mapping[str, Sequence[Sequence[Node]]]
+    kept: Mapping[str, Sequence[Node]]
+    jit_compile: bool
+    stages: tuple[str, ...]
+    conventions: tuple[str, ...]
 
 
 # Fused, a formula of many small steps is one pass over memory; below this cost there is little to fuse.

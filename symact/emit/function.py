@@ -93,6 +93,75 @@ def function(schedule: Schedule) -> str:
     return "\n".join(lines)
 
 
+def axis_function(formula: Formula) -> str:
+    """The public function of a formula over an axis."""
+    first, *rest = formula.inputs
+    inputs = ", ".join(formula.inputs)
+    options = ["axis=-1" if formula.axis == -1 else f"axis={formula.axis}", "mask=None"]
+    options += [] if formula.keeps_axis else ["keepdims=False"]
+    passed = [f"{p.name}={p.name}" for p in formula.parameters] + ["axis=axis"]
+    passed += [] if formula.keeps_axis else ["keepdims=keepdims"]
+    passed += ["trainable=False"] if formula.trainable else []
+    arguments = [*formula.inputs, *signature(formula), "*", *options]
+    symbolic = f"isinstance({first}, keras.KerasTensor)"
+    shape = "the input's shape" if formula.keeps_axis else "the input's shape without ``axis``"
+    lines = [
+        '@keras.saving.register_keras_serializable(package="symact")',
+        *definition_line(f"def {formula.name}(", arguments, 0),
+        f'    """The formula {formula.name} over ``axis``, with its exact gradient.',
+        "",
+        f"    The result has {shape}. Entries where ``mask`` is",
+        "    False are left out of every sum and extremum. float16 and bfloat16 compute in",
+        "    float32 and round once.",
+        *_trainable_note(formula),
+        "",
+        "    Raises:",
+        f"        TypeError: ``{first}`` is not floating.",
+        '    """',
+        f"    if {symbolic}:",
+        *(f"        {line}" for line in wrapped_call(f"layer = {formula.class_name}(", passed, 8)),
+        f"        return layer({inputs if not rest else f'[{inputs}]'}, mask=mask)",
+        f"    {first} = tf.convert_to_tensor({first})",
+        f"    if not {first}.dtype.is_floating:",
+        "        raise TypeError(",
+        f'            f"{formula.name} takes floating-point input, not {{{first}.dtype.name}}; "',
+        f'            "convert it first, for instance with tf.cast({first}, tf.float32)"',
+        "        )",
+        f"    dtype = {first}.dtype",
+        "    wide = tf.float64 if dtype == tf.float64 else tf.float32",
+        f"    {first} = tf.cast({first}, wide)",
+        *(f"    {name} = _tensor({name}, wide)" for name in rest),
+        *_broadcast(formula),
+        *(
+            f"    {p.name} = _tensor({p.name}, wide)"
+            if p.trainable
+            else f'    {p.name} = tf.constant(_number("{p.name}", {p.name}), wide)'
+            for p in formula.parameters
+        ),
+        f"    mask = _aligned(mask, {first}, axis)",
+        *(["    if mask is not None:"] + [f"        {n} = _masked({n}, mask)" for n in formula.inputs]),
+    ]
+    fixed = ", ".join([*(p.name for p in formula.parameters if not p.trainable), "axis", "mask"])
+    lines.append(f"    y = _differentiable_value({fixed})({', '.join(formula.variables)})")
+    lines.append("    if mask is not None:" if formula.keeps_axis else "    if not keepdims:")
+    lines.append("        y = _masked(y, mask)" if formula.keeps_axis else "        y = tf.squeeze(y, axis)")
+    lines.append("    return tf.cast(y, dtype)")
+    return "\n".join(lines)
+
+
+def _broadcast(formula: Formula) -> list[str]:
+    """Lines that give several inputs one shape: sums over the axis need elements side by side."""
+    first, *rest = formula.inputs
+    lines = []
+    for name in rest:
+        shape = first if name == rest[0] else "shape"
+        given = f"tf.shape({shape})" if name == rest[0] else "shape"
+        lines.append(f"    shape = tf.broadcast_dynamic_shape({given}, tf.shape({name}))")
+    return lines + [
+        f"    {name} = tf.broadcast_to({name}, shape)" for name in (formula.inputs if rest else ())
+    ]
+
+
 def _trainable_note(formula: Formula) -> list[str]:
     names = ", ".join(f"``{name}``" for name in formula.trainable)
     if not names:

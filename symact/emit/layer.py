@@ -29,9 +29,12 @@ def layer(formula: Formula) -> str:
 
 def _docstring(formula: Formula) -> list[str]:
     head = f'    """The activation {formula.name} as a layer; input and output have one shape.'
+    if formula.is_vector:
+        head = f'    """The formula {formula.name} over ``axis`` as a layer.'
     more: list[str] = []
     if len(formula.inputs) > 1:
-        head = f'    """The activation {formula.name} as a layer.'
+        kind = "formula" if formula.is_vector else "activation"
+        head = f'    """The {kind} {formula.name} as a layer.'
         count, names = len(formula.inputs), ", ".join(formula.inputs)
         more += [
             "",
@@ -49,12 +52,17 @@ def _docstring(formula: Formula) -> list[str]:
     return [head + '"""'] if not more else [head, *more, '    """']
 
 
+def _has_axis(formula: Formula) -> bool:
+    return formula.is_vector or len(formula.inputs) > 1
+
+
 def _init(formula: Formula) -> list[str]:
     given = ["self", *signature(formula)]
     for name in formula.trainable:
         given += [f"{name}_{role}=None" for role in _ROLES]
     given += ["shared_axes=None"] if formula.trainable else []
-    given += [f"axis={formula.axis}"] if len(formula.inputs) > 1 else []
+    given += [f"axis={formula.axis}"] if _has_axis(formula) else []
+    given += [] if formula.keeps_axis else ["keepdims=False"]
     lines = [
         *definition_line("def __init__(", [*given, "**kwargs"], 4),
         "    super().__init__(**kwargs)",
@@ -70,7 +78,8 @@ def _init(formula: Formula) -> list[str]:
             "        shared_axes = [shared_axes]",
             "    self.shared_axes = None if shared_axes is None else list(shared_axes)",
         ]
-    lines += ["    self.axis = axis"] if len(formula.inputs) > 1 else []
+    lines += ["    self.axis = axis"] if _has_axis(formula) else []
+    lines += [] if formula.keeps_axis else ["    self.keepdims = keepdims"]
     return [*lines, "    self.supports_masking = True"]
 
 
@@ -88,9 +97,11 @@ def _build(formula: Formula) -> list[str]:
     else:
         lines += ["        shape = tuple(input_shape)[1:]"]
     lines += [
+        *_along(formula),
         "        if self.shared_axes is None:",
         "            shape = ()",
         "        else:",
+        *_shared_over_axis(formula),
         "            shared = [a - 1 if a > 0 else a % len(shape) for a in self.shared_axes]",
         "            shape = tuple(1 if a in shared else n for a, n in enumerate(shape))",
         "        if None in shape:",
@@ -104,7 +115,7 @@ def _build(formula: Formula) -> list[str]:
             f"        start = keras.initializers.Constant(self.{name}_default)",
             f"        self.{name} = self.add_weight(",
             f'            name="{name}",',
-            "            shape=shape,",
+            f"            shape={'along' if name in formula.indexed else 'shape'},",
             f"            initializer=self.{name}_initializer or start,",
             f"            regularizer=self.{name}_regularizer,",
             f"            constraint=self.{name}_constraint,",
@@ -114,50 +125,108 @@ def _build(formula: Formula) -> list[str]:
     return [*lines, "        super().build(input_shape)"]
 
 
+def _along(formula: Formula) -> list[str]:
+    """The shape of weights with an element for each of the axis."""
+    if not formula.indexed.intersection(formula.trainable):
+        return []
+    return [
+        "        axis = self.axis % (len(shape) + 1) - 1",
+        "        along = tuple(n if a == axis else 1 for a, n in enumerate(shape))",
+    ]
+
+
+def _shared_over_axis(formula: Formula) -> list[str]:
+    if not formula.is_vector:
+        return []
+    return [
+        "            if self.axis % (len(shape) + 1) not in [",
+        "                a % (len(shape) + 1) for a in self.shared_axes",
+        "            ]:",
+        "                raise ValueError(",
+        '                    "weights without an index are shared over axis: "',
+        '                    "name it in shared_axes, or give them an index in the formula"',
+        "                )",
+    ]
+
+
 def _call(formula: Formula) -> list[str]:
     keywords = [f"{p.name}=self.{p.name}" for p in formula.parameters]
-    if len(formula.inputs) == 1:
-        passed = ", ".join(["inputs", *keywords])
-        return ["", "    def call(self, inputs):", f"        return {formula.name}({passed})"]
-    passed = ", ".join(["*inputs", *keywords])
+    if formula.is_vector:
+        keywords += ["axis=self.axis", "mask=mask"]
+        keywords += [] if formula.keeps_axis else ["keepdims=self.keepdims"]
+    head = ["", f"    def call(self, inputs{', mask=None' if formula.is_vector else ''}):"]
     count = len(formula.inputs)
+    given = "inputs" if count == 1 else "*inputs"
+    if count > 1:
+        head += [
+            "        if not isinstance(inputs, (list, tuple)):",
+            f"            inputs = tf.split(inputs, {count}, self.axis)",
+        ]
+    if count > 1 and formula.is_vector:
+        head += [
+            "        if isinstance(mask, (list, tuple)):",
+            "            mask = mask[0]",
+        ]
+    call = wrapped_call(f"return {formula.name}(", [given, *keywords], 8)
+    return [*head, *(f"        {line}" for line in call), *_mask_after(formula)]
+
+
+def _mask_after(formula: Formula) -> list[str]:
+    """A mask over the axis that is reduced ends there."""
+    if formula.keeps_axis:
+        return []
     return [
         "",
-        "    def call(self, inputs):",
-        "        if not isinstance(inputs, (list, tuple)):",
-        f"            inputs = tf.split(inputs, {count}, self.axis)",
-        f"        return {formula.name}({passed})",
+        "    def compute_mask(self, inputs, mask=None):",
+        "        if isinstance(mask, (list, tuple)):",
+        "            mask = mask[0]",
+        "        if isinstance(inputs, (list, tuple)):",
+        "            inputs = inputs[0]",
+        "        rank = len(inputs.shape)",
+        "        if mask is None or self.axis % rank < len(mask.shape):",
+        "            return None",
+        "        return mask",
     ]
 
 
 def _output_shape(formula: Formula) -> list[str]:
-    if len(formula.inputs) == 1:
-        return [
-            "",
-            "    def compute_output_shape(self, input_shape):",
-            "        return input_shape",
-        ]
     count = len(formula.inputs)
-    return f"""
-    def _shapes(self, input_shape):
-        if input_shape and isinstance(input_shape[0], (list, tuple)):
-            return [tuple(shape) for shape in input_shape]
-        shape = list(input_shape)
-        if shape[self.axis] is not None:
-            if shape[self.axis] % {count}:
-                raise ValueError(
-                    f"{formula.class_name} splits axis {{self.axis}} in {count}, "
-                    f"but it has {{shape[self.axis]}} entries"
-                )
-            shape[self.axis] //= {count}
-        return [tuple(shape)] * {count}
+    lines = [] if count == 1 else _shapes(formula, count)
+    lines += ["", "    def compute_output_shape(self, input_shape):"]
+    shape = "input_shape"
+    if count > 1:
+        shape = "shape"
+        lines += [
+            "        shape, *others = map(tf.TensorShape, self._shapes(input_shape))",
+            "        for other in others:",
+            "            shape = tf.broadcast_static_shape(shape, other)",
+        ]
+    if formula.keeps_axis:
+        return [*lines, f"        return {shape if count == 1 else f'tuple({shape})'}"]
+    return [
+        *lines,
+        f"        shape = list({shape})",
+        "        axis = self.axis % len(shape)",
+        "        return tuple(shape[:axis] + [1] * self.keepdims + shape[axis + 1 :])",
+    ]
 
-    def compute_output_shape(self, input_shape):
-        shape, *others = map(tf.TensorShape, self._shapes(input_shape))
-        for other in others:
-            shape = tf.broadcast_static_shape(shape, other)
-        return tuple(shape)
-""".rstrip().split("\n")
+
+def _shapes(formula: Formula, count: int) -> list[str]:
+    return [
+        "",
+        "    def _shapes(self, input_shape):",
+        "        if input_shape and isinstance(input_shape[0], (list, tuple)):",
+        "            return [tuple(shape) for shape in input_shape]",
+        "        shape = list(input_shape)",
+        "        if shape[self.axis] is not None:",
+        f"            if shape[self.axis] % {count}:",
+        "                raise ValueError(",
+        f'                    f"{formula.class_name} splits axis {{self.axis}} in {count}, "',
+        '                    f"but it has {shape[self.axis]} entries"',
+        "                )",
+        f"            shape[self.axis] //= {count}",
+        f"        return [tuple(shape)] * {count}",
+    ]
 
 
 def _config(formula: Formula) -> list[str]:
@@ -170,7 +239,8 @@ def _config(formula: Formula) -> list[str]:
             head = f'config["{name}_{role}"] = keras.{role}s.serialize('
             lines += [f"        {line}" for line in wrapped_call(head, [f"self.{name}_{role}"], 8)]
     lines += ['        config["shared_axes"] = self.shared_axes'] if formula.trainable else []
-    lines += ['        config["axis"] = self.axis'] if len(formula.inputs) > 1 else []
+    lines += ['        config["axis"] = self.axis'] if _has_axis(formula) else []
+    lines += [] if formula.keeps_axis else ['        config["keepdims"] = self.keepdims']
     return [*lines, '        config["formula"] = _FORMULA', "        return config"]
 
 

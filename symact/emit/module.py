@@ -13,7 +13,7 @@ from symact.formula import Formula
 from symact.schedule import Kernel, Schedule
 
 _WIDTH = 88
-_JIT = "@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)"
+JIT = "@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)"
 
 
 def emit(schedule: Schedule) -> str:
@@ -32,10 +32,10 @@ def emit(schedule: Schedule) -> str:
     parts = [
         docstring(schedule, variants),
         "import keras\nimport tensorflow as tf",
-        _constants(formula),
-        *helpers(_KERNEL_HELPERS, functions),
+        constants(formula),
+        *helpers(KERNEL_HELPERS, functions),
         *functions,
-        *helpers(_GRADIENT_HELPERS, gradients),
+        *helpers(GRADIENT_HELPERS, gradients),
         *gradients,
         *helpers(ARGUMENT_HELPERS, public),
         *public,
@@ -44,7 +44,8 @@ def emit(schedule: Schedule) -> str:
     return "\n\n".join(parts[:3]) + "\n\n\n" + "\n\n\n".join(parts[3:]) + "\n"
 
 
-def _constants(formula: Formula) -> str:
+def constants(formula: Formula) -> str:
+    """The public names, and the formula that saved layers are checked against."""
     names = sorted([formula.class_name, formula.name])
     listed = ", ".join(f'"{name}"' for name in names)
     return f"__all__ = [{listed}]\n\n{_assigned('_FORMULA', _quoted(formula.text))}"
@@ -76,7 +77,7 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
     """The functions of one kernel: one body, or one a format and a choice between them."""
     formula = variant.formula
     title = variant.title(kernel.wrt)
-    jit = [_JIT] if schedule.jit_compile else []
+    jit = [JIT] if schedule.jit_compile else []
     if kernel.float32 is kernel.float64:
         text = _definition(f"_{title}", formula, _body(formula, kernel, "float64"))
         yield "\n".join([*jit, text])
@@ -148,14 +149,18 @@ def _returned(values: list[list[str]]) -> list[str]:
     return ["        return (", *lines, "        )"]
 
 
-def helpers(known: dict[str, str], users: list[str]) -> list[str]:
-    """The helper functions that ``users``, or helpers among themselves, call."""
-    called = [name for name in known if any(f"{name}(" in text for text in users)]
+def helpers(known: dict[str, str], users: list[str], but: list[str] | None = None) -> list[str]:
+    """The helper functions that ``users`` call, without those that ``but`` called before."""
+    called = [
+        name
+        for name in known
+        if any(f"{name}(" in text for text in users) and not any(f"{name}(" in text for text in but or [])
+    ]
     return [known[name] for name in called]
 
 
 # Functions that the module defines where its kernels call them.
-_KERNEL_HELPERS = {
+KERNEL_HELPERS = {
     POLYNOMIAL: f'''
 def {POLYNOMIAL}(x, *coefficients):
     """The polynomial in x whose constant term comes first, by Horner's rule."""
@@ -171,7 +176,7 @@ def _kept(x):
 '''.strip(),
 }
 
-_GRADIENT_HELPERS = {
+GRADIENT_HELPERS = {
     "_summed_to": '''
 def _summed_to(t, like):
     """``t`` summed over the axes along which ``like`` was broadcast, to its shape."""
