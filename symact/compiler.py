@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symact.axis import AT_ZERO, TIES, schedule_axis
 from symact.derive import derive
-from symact.emit import emit
+from symact.emit import emit, emit_axis
 from symact.errors import AccuracyWarning, OptionError
 from symact.formula import Formula
 from symact.parse import parse
 from symact.program import Family, Program, lower
-from symact.schedule import RESIDUALS, Schedule, schedule
-from symact.stabilize import PREFERENCES, StableFamily, stabilize_family
+from symact.schedule import RESIDUALS, AxisSchedule, Schedule, schedule
+from symact.stabilize import PREFERENCES, StableFamily, stabilize_family, stabilize_pair
 
 if TYPE_CHECKING:
     from symact.activation import Activation
@@ -30,7 +31,7 @@ class Compilation:
     program: Program
     family: Family
     stable: StableFamily
-    schedule: Schedule
+    schedule: Schedule | AxisSchedule
     source: str
     prefer: str = "balanced"
 
@@ -48,6 +49,8 @@ def compile(
     residual: str = "auto",
     jit_compile: bool | str = "auto",
     prefer: str = "balanced",
+    ties: str = "share",
+    at_zero: str = "zero",
 ) -> Activation:
     """Compile a formula to a Keras activation with exact, numerically stable derivatives.
 
@@ -64,9 +67,15 @@ def compile(
         jit_compile: whether the emitted function fuses itself with XLA; "auto" decides by its cost.
         prefer: "balanced" for the cheapest form within 4 ULP, or the most accurate one where none is;
             "fast" for the cheapest one within 64 ULP, "accurate" for the most accurate one.
+        ties: who gets the gradient of ``ReduceMax`` and ``ReduceMin`` where several elements reach it:
+            all of them an equal part ("share"), or the first ("first").
+        at_zero: what 1/r is for a sum or norm r over the axis that is 0: "zero", so that x/norm and
+            the gradient of a norm are 0 at the zero vector, or "one", so that x/norm is 0 there and
+            its gradient the upstream.
 
     Returns:
-        The activation: callable on tensors of any floating dtype and shape, result of the same shape.
+        The activation: callable on tensors of any floating dtype and shape. The result has the same
+        shape, or lacks ``axis`` where the formula has no free index.
 
     Raises:
         FormulaError: the formula is refused; the message says what, where and how to mend it.
@@ -86,6 +95,8 @@ def compile(
         residual=residual,
         jit_compile=jit_compile,
         prefer=prefer,
+        ties=ties,
+        at_zero=at_zero,
     )
     for line in shortfalls(compilation):
         warnings.warn(line, AccuracyWarning, stacklevel=2)
@@ -119,6 +130,8 @@ def translate(
     residual: str = "auto",
     jit_compile: bool | str = "auto",
     prefer: str = "balanced",
+    ties: str = "share",
+    at_zero: str = "zero",
     workers: int = 1,
 ) -> Compilation:
     """The pipeline up to the emitted source, without TensorFlow; arguments as for ``compile``.
@@ -126,6 +139,8 @@ def translate(
     Besides, ``workers``: how many processes may share the search (see ``stabilize_family``).
     """
     _check_options(order, residual, jit_compile, prefer)
+    if ties not in TIES or at_zero not in AT_ZERO:
+        raise OptionError(f"ties is one of {', '.join(TIES)}, at_zero one of {', '.join(AT_ZERO)}")
     parsed = parse(
         formula,
         name=name,
@@ -136,8 +151,16 @@ def translate(
         axis=axis,
     )
     program = lower(parsed)
+    if parsed.is_vector:
+        plan = schedule_axis(program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile)
+        return Compilation(
+            parsed, program, Family({(): program}, order), StableFamily({}, {}), plan, emit_axis(plan)
+        )
     family = derive(program, order)
-    stable = stabilize_family(family, prefer=prefer, workers=workers)
+    if len(parsed.inputs) > 1:
+        stable = stabilize_pair(family)
+    else:
+        stable = stabilize_family(family, prefer=prefer, workers=workers)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
     return Compilation(parsed, program, family, stable, plan, emit(plan), prefer)
 

@@ -100,9 +100,12 @@ def stabilize_family(family: Family, *, prefer: str = "balanced", workers: int =
         family.formula.symbol(name): sp.Rational(repr(value))
         for name, value in family.formula.defaults.items()
     }
+    # Derivatives by parameters are wanted only where those are tensors, which have no default.
+    inputs = set(family.formula.inputs)
     programs = {
         wrt: Program(program.formula, (Map("y", substituted(program.expression, exact)),))
         for wrt, program in family.programs.items()
+        if inputs.issuperset(wrt)
     }
     return StableFamily(general, _stabilized(Family(programs, family.order), {}, prefer, workers))
 
@@ -120,7 +123,7 @@ def _stabilized(
             formula.inputs[0],
             (low, high),
             parameters,
-            family.programs[wrt[1:]].expression if wrt else None,
+            _primal(family, wrt),
             prefer,
         )
         for wrt, program in family.programs.items()
@@ -131,6 +134,16 @@ def _stabilized(
     for task, found in zip(tasks, stable, strict=True):
         result.setdefault(task.wrt, {})[task.format_name] = found
     return result
+
+
+def _primal(family: Family, wrt: Wrt) -> sp.Expr | None:
+    """What ``wrt`` of the family is the derivative of by the input; None for the value, and by parameters."""
+    name = family.formula.inputs[0]
+    if name not in wrt:
+        return None
+    rest = list(wrt)
+    rest.remove(name)
+    return family.programs[tuple(rest)].expression
 
 
 def _shared_out(tasks: list[_Task], workers: int) -> list[Stable]:
