@@ -14,12 +14,16 @@ derivative is that of the function around it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import sympy as sp
 
-from symact.expressions import dag
-from symact.program import Family, Map, Program, Wrt
+from symact.chain import links
+from symact.expressions import composed, dag, is_long
+from symact.formula import Formula
+from symact.program import Family, Map, Program, Wrt, lower
 
 _FLAT = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling)
 
@@ -112,12 +116,52 @@ def derive(program: Program, order: int = 2) -> Family:
     Each is derived from one of those before, exactly; nothing is rewritten for accuracy here.
     """
     formula = program.formula
+    parts = links(program.expression, formula.inputs[0]) if len(formula.variables) == 1 else ()
+    if len(parts) > 1:
+        return _derive_chain(program, parts, order)
     programs: dict[Wrt, Program] = {(): program}
     for times in range(1, order + 1):
         for wrt in combinations_with_replacement(sorted(formula.variables), times):
             before = programs[wrt[:-1]].expression
             programs[wrt] = Program(formula, (Map("y", differentiate(before, formula.symbol(wrt[-1]))),))
     return Family(programs, order)
+
+
+def _derive_chain(program: Program, parts: tuple[sp.Expr, ...], order: int) -> Family:
+    """The family of a composition, by the chain rule (Faà di Bruno's for higher derivatives)."""
+    formula = program.formula
+    (name,) = formula.inputs
+    by = formula.symbol(name)
+    families = [derive(_link(formula, part, first=i == 0), order) for i, part in enumerate(parts)]
+    value: sp.Expr = by
+    inner: list[sp.Expr] = []
+    for link in families:
+        outer = [composed(link.programs[(name,) * n].expression, {by: value}) for n in range(order + 1)]
+        inner = list(chain_rule(outer[1:], inner or [sp.S.One] + [sp.S.Zero] * (order - 1)))
+        value = outer[0]
+    programs = {(): program}
+    for n, expression in enumerate(inner, 1):
+        programs[(name,) * n] = Program(formula, (Map("y", expression),))
+    return Family(programs, order, tuple(families))
+
+
+def _link(formula: Formula, expression: sp.Expr, *, first: bool) -> Program:
+    domain = formula.domain if first else (-sp.oo, sp.oo)
+    return lower(replace(formula, text=str(expression), expression=expression, domain=domain, originals=()))
+
+
+def chain_rule(outer: Sequence[sp.Expr], inner: Sequence[sp.Expr]) -> Iterator[sp.Expr]:
+    """The derivatives of f(g(x)), from those of f at g(x) and of g at x, the first ones first; exact and
+    unevaluated."""
+    names = sp.symbols(f"d1:{len(inner) + 1}")
+    for n in range(1, len(inner) + 1):
+        terms = []
+        for k in range(1, n + 1):
+            if outer[k - 1] is sp.S.Zero:
+                continue
+            polynomial = composed(sp.bell(n, k, names[: n - k + 1]), dict(zip(names, inner, strict=True)))
+            terms.append(sp.Mul(outer[k - 1], polynomial, evaluate=False))
+        yield sp.Add(*terms, evaluate=False) if len(terms) > 1 else terms[0] if terms else sp.S.Zero
 
 
 def switches(expression: sp.Expr) -> tuple[sp.Expr, ...]:
@@ -143,6 +187,8 @@ def kinks(program: Program) -> tuple[sp.Expr, ...]:
     by = program.formula.symbol(program.formula.inputs[0])
     roots: set[sp.Expr] = set()
     for switch in switches(program.expression):
+        if is_long(switch):
+            continue
         if switch.is_polynomial(by) and 1 <= sp.degree(switch, by) <= 2:
             roots.update(r for r in sp.roots(switch, by) if r.is_real is not False)
     return tuple(sorted(roots, key=sp.default_sort_key))

@@ -7,11 +7,14 @@ SymPy's own traversals, ``xreplace`` and ``str`` among them, walk the tree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 import sympy as sp
 
 # What ``spelled`` still spells out.
 _MOST_TREE_NODES = 20_000
+# Distinct parts, and functions inside functions, above which an expression is long.
+LONG, DEEP = 60, 5
 
 
 def dag(root: sp.Basic) -> Iterable[sp.Basic]:
@@ -44,8 +47,43 @@ def rewrite(root: sp.Expr, visit: Callable[[sp.Basic], sp.Basic]) -> sp.Expr:
 
 
 def substituted(root: sp.Expr, exchanged: Mapping[sp.Basic, sp.Basic]) -> sp.Expr:
-    """``root`` with the leaves in ``exchanged`` replaced."""
+    """``root`` with the parts in ``exchanged`` replaced; a long one is not evaluated anew."""
+    if is_long(root):
+        return composed(root, exchanged)
     return rewrite(root, lambda current: exchanged.get(current, current))
+
+
+def composed(root: sp.Expr, exchanged: Mapping[sp.Basic, sp.Basic]) -> sp.Expr:
+    """``root`` with the parts in ``exchanged`` replaced, and nothing evaluated: SymPy asks of what it
+    evaluates whether it is real, finite or zero, which of deep expressions takes forever."""
+    done: dict[sp.Basic, sp.Basic] = {}
+    for current in dag(root):
+        if current in exchanged:
+            done[current] = exchanged[current]
+            continue
+        args = [done[arg] for arg in current.args]
+        if all(new is old for new, old in zip(args, current.args, strict=True)):
+            done[current] = current
+        elif isinstance(current, sp.functions.elementary.piecewise.ExprCondPair):
+            done[current] = current.func(*args)
+        else:
+            done[current] = current.func(*args, evaluate=False)
+    return done[root]
+
+
+def is_long(root: sp.Basic) -> bool:
+    """Whether ``root`` has so many distinct parts, or functions of functions, that SymPy's own algebra is
+    kept away from it."""
+    return next(islice(dag(root), LONG, None), None) is not None or nesting(root) > DEEP
+
+
+def nesting(root: sp.Basic) -> int:
+    """How many functions stand inside each other at most."""
+    depths: dict[sp.Basic, int] = {}
+    for current in dag(root):
+        below = max((depths[arg] for arg in current.args), default=0)
+        depths[current] = below + (current.is_Function or (current.is_Pow and not current.exp.is_number))
+    return depths[root]
 
 
 def spelled(expression: object) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import sympy as sp
 
 from symact.errors import FormulaError, UnsupportedError
+from symact.expressions import is_long
 from symact.reductions import WORDS as REDUCTIONS
 from symact.vocabulary import ALL_NAMES, CONDITIONS, CONSTANTS, FUNCTIONS, Word
 
 # Limits, so that no text costs more than a moment: characters, nested levels, syntax nodes, digits
 # of a number, and size of an exponent.
 MOST_CHARACTERS = 10_000
-MOST_LEVELS = 60
+MOST_LEVELS = 120
 MOST_NODES = 2_000
 MOST_DIGITS = 60
 LARGEST_EXPONENT = 512
@@ -26,6 +27,13 @@ _BINARY: dict[type[ast.operator], Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
     ast.Div: lambda a, b: a / b,
+}
+# The same for long operands, which are not evaluated (see ``expressions.composed``).
+_JOINED: dict[type[ast.operator], Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
+    ast.Add: lambda a, b: sp.Add(a, b, evaluate=False),
+    ast.Sub: lambda a, b: sp.Add(a, sp.Mul(-1, b, evaluate=False), evaluate=False),
+    ast.Mult: lambda a, b: sp.Mul(a, b, evaluate=False),
+    ast.Div: lambda a, b: sp.Mul(a, sp.Pow(b, -1, evaluate=False), evaluate=False),
 }
 _COMPARE: dict[type[ast.cmpop], Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
     ast.Lt: sp.Lt,
@@ -160,6 +168,8 @@ class _Reader:
         self, node: ast.BinOp, op: ast.operator, left: ast.expr, right: ast.expr, depth: int
     ) -> sp.Expr:
         a, b = self._number(left, depth), self._number(right, depth)
+        if is_long(a) or is_long(b):
+            return _JOINED[type(op)](a, b)
         if isinstance(op, ast.Div) and b.is_zero:
             raise self._refuse(node, "division by zero")
         return self._checked(node, _BINARY[type(op)](a, b))
@@ -188,6 +198,8 @@ class _Reader:
         return sp.Symbol(name, real=True)
 
     def _power(self, node: ast.expr, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+        if is_long(base) or is_long(exponent):
+            return sp.Pow(base, exponent, evaluate=False)
         if exponent.is_number:
             if exponent.is_infinite or abs(exponent.evalf(5, maxn=60)) > LARGEST_EXPONENT:
                 raise self._refuse(node, f"an exponent above {LARGEST_EXPONENT}")
@@ -233,7 +245,10 @@ class _Reader:
             raise self._refuse(node, f"unknown function {name!r}{hint}", UnsupportedError)
         self._check_count(node, name, word)
         read = self._condition if name in ("And", "Or", "Not") else self._number
-        built = word.build(*(read(arg, depth) for arg in node.args))
+        arguments = [read(arg, depth) for arg in node.args]
+        if isinstance(word.build, type) and any(map(is_long, arguments)):
+            return word.build(*arguments, evaluate=False)
+        built = word.build(*arguments)
         return self._checked(node, built) if isinstance(built, sp.Expr) else built
 
     def _check_count(self, node: ast.Call, name: str, word: Word) -> None:

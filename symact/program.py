@@ -92,10 +92,18 @@ def has_any(expression: sp.Expr, names: Iterable[str]) -> bool:
 
 @dataclass(frozen=True)
 class Family:
-    """A program and its derivatives: everything that the emitted module computes."""
+    """A program and its derivatives: everything that the emitted module computes.
+
+    Attributes:
+        programs: by what they are the derivative by.
+        order: of the highest derivative.
+        links: where the program is a chain (see ``symact.chain``), the families of its links, the
+            innermost first; each is stabilized by itself.
+    """
 
     programs: Mapping[Wrt, Program]
     order: int
+    links: tuple[Family, ...] = ()
 
     @property
     def formula(self) -> Formula:

@@ -40,11 +40,13 @@ def body(root: Node, input_name: str, taken: Iterable[str], *, narrow: bool) -> 
 
 def _folded(root: Node) -> Node:
     """``root`` with every operation on constants alone done beforehand, exactly."""
-    exchanged = {
-        current: const(to_sympy(current))
-        for current in walk([root])
-        if current.args and not OPS[current.op].boolean and not variables(current)
-    }
+    varying: set[Node] = set()
+    exchanged = {}
+    for current in walk([root]):
+        if current.op == "var" or not varying.isdisjoint(current.args):
+            varying.add(current)
+        elif current.args and not OPS[current.op].boolean:
+            exchanged[current] = const(to_sympy(current))
     return rebuild(root, exchanged) if exchanged else root
 
 

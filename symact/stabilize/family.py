@@ -13,6 +13,7 @@ from symact.expressions import substituted
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
 from symact.stabilize import cache
+from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FORMATS
 from symact.stabilize.score import WRONG
 from symact.stabilize.search import TARGET, Stable, stabilize
@@ -91,6 +92,13 @@ def stabilize_family(family: Family, *, prefer: str = "balanced", workers: int =
     among forms for all their values. Where those fall short it is stabilized once more as the formula
     that it is at the defaults.
     """
+    if family.links:
+        low, high = map(as_float, family.formula.domain)
+
+        def stabilized(link: Family) -> Mapping[Wrt, Mapping[str, Stable]]:
+            return stabilize_family(link, prefer=prefer, workers=workers).general
+
+        return StableFamily(stabilized_chain(family, stabilized, (low, high)), {})
     general = _stabilized(family, family.formula.defaults, prefer, workers)
     worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
     finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
