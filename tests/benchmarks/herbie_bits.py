@@ -86,7 +86,8 @@ def printed(rows: list[Row]) -> str:
     for function in dict.fromkeys(row.function for row in rows):
         cells = [by[function, *column] for column in columns]
         lines.append(
-            f"{function:14}" + "".join(_cell(row.mean, row.max, row.where, row.range) for row in cells)
+            f"{function:14}"
+            + "".join(_cell(row.mean, row.max, f"{row.where:.4g}", row.range) for row in cells)
         )
     overall = f"{'overall':14}"
     for column in columns:
@@ -98,9 +99,7 @@ def printed(rows: list[Row]) -> str:
 
 def _cell(mean: float, most: float, where: str, range_name: str) -> str:
     stars = ["*" if over else " " for over in (mean > MOST_MEAN[range_name], most > MOST)]
-    return f"{mean:8.3f}{stars[0]}{most:6.2f}{stars[1]} " + (
-        f"{where:11.4g}" if where is not None else " " * 11
-    )
+    return f"{mean:8.3f}{stars[0]}{most:6.2f}{stars[1]} {where:>11}"
 
 
 def main() -> None:
