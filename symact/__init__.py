@@ -15,12 +15,16 @@ from symact.version import __version__
 if TYPE_CHECKING:
     from symact.activation import Activation
     from symact.compiler import compile
+    from symact.reductions import Mean, ReduceMax, ReduceMin
 
 __all__ = [
     "Activation",
     "FormulaError",
+    "Mean",
     "OptionError",
     "OutputError",
+    "ReduceMax",
+    "ReduceMin",
     "SymactError",
     "UnsupportedError",
     "__version__",
@@ -28,7 +32,13 @@ __all__ = [
 ]
 
 # Imported when first asked for: the one needs SymPy, the other TensorFlow.
-_LATE = {"compile": "symact.compiler", "Activation": "symact.activation"}
+_LATE = {
+    "compile": "symact.compiler",
+    "Activation": "symact.activation",
+    "Mean": "symact.reductions",
+    "ReduceMax": "symact.reductions",
+    "ReduceMin": "symact.reductions",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -44,7 +44,9 @@ class Activation:
 
     Attributes:
         expr: the exact SymPy expression, in the user's symbols.
-        derivative: its exact derivative by the input.
+        derivative: its exact derivative by the (first) input; None for a formula over an axis, whose
+            derivative is a product that is never formed.
+        derivatives: its exact derivative by each input and trainable parameter.
         source: the stand-alone module, as text.
         Layer: the module's Keras layer class.
     """
@@ -56,8 +58,13 @@ class Activation:
         self.name = self.__name__ = formula.name
         self.__doc__ = f"{formula.name}(x) = {formula.text}"
         self.expr: sp.Expr = formula.in_users_symbols(formula.expression)
-        derivative = compilation.family.programs[(formula.inputs[0],)].expression
-        self.derivative: sp.Expr = formula.in_users_symbols(derivative)
+        programs = compilation.family.programs
+        self.derivatives: dict[str, sp.Expr] = {
+            name: formula.in_users_symbols(programs[(name,)].expression)
+            for name in formula.variables
+            if (name,) in programs
+        }
+        self.derivative: sp.Expr | None = self.derivatives.get(formula.inputs[0])
         self.source = compilation.source
         self.module = execute(self.source, formula.name)
         self._function = getattr(self.module, formula.name)
@@ -97,8 +104,9 @@ class Activation:
             "domain": [str(end) for end in formula.domain],
             "axis": formula.axis,
             "order": schedule.order,
-            "residual": schedule.residual,
+            "residual": getattr(schedule, "residual", "auto"),
             "jit_compile": schedule.jit_compile,
+            "prefer": self.compilation.prefer,
         }
 
     @classmethod

@@ -48,6 +48,8 @@ def _formula_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--trainable", multiple=True, metavar="NAME", help="A parameter that is a weight."),
         click.option("--domain", metavar="LO,HI", help="Open interval of the input, such as 0,oo."),
         click.option("--inputs", default="x", show_default=True, help="Names of the inputs."),
+        click.option("--fast", "prefer", flag_value="fast", help="The cheapest form within 64 ULP."),
+        click.option("--accurate", "prefer", flag_value="accurate", help="The most accurate form."),
         click.option("--order", default=2, show_default=True, help="How often it is differentiable."),
     ]
     for option in reversed(options):
@@ -173,14 +175,15 @@ def _translated(
     domain: str | None,
     inputs: str,
     order: int,
+    prefer: str | None,
 ) -> Compilation:
     """The compiler's stages applied to what the command line says."""
     # Short-lived, and busy making small objects: collecting them costs more than it frees.
     gc.disable()
     with _progress("compiling"):
-        from symact.compiler import translate
+        from symact.compiler import shortfalls, translate
 
-        return translate(
+        compilation = translate(
             formula,
             name=name,
             inputs=tuple(part.strip() for part in inputs.split(",")),
@@ -188,8 +191,12 @@ def _translated(
             trainable=trainable,
             domain=None if domain is None else _domain(domain),
             order=order,
+            prefer=prefer or "balanced",
             workers=os.cpu_count() or 1,
         )
+    for line in shortfalls(compilation):
+        click.echo(f"symact: note: {line}", err=True)
+    return compilation
 
 
 def _check_output(output: str, force: bool) -> None:

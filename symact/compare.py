@@ -49,6 +49,8 @@ def compare(
     """
     if dtype not in FORMATS:
         raise OptionError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}")
+    if len(activation.formula.inputs) > 1:
+        raise OptionError("compare takes formulas of one input; this one has several")
     fmt = FORMATS[dtype]
     judge = _Judge(activation.formula, fmt)
     available: dict[str, Contender] = {}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symact.axis import AT_ZERO, TIES, schedule_axis
 from symact.derive import derive
-from symact.emit import emit
-from symact.errors import OptionError
+from symact.emit import emit, emit_axis
+from symact.errors import AccuracyWarning, OptionError
 from symact.formula import Formula
 from symact.parse import parse
 from symact.program import Family, Program, lower
-from symact.schedule import RESIDUALS, Schedule, schedule
-from symact.stabilize import StableFamily, stabilize_family
+from symact.schedule import RESIDUALS, AxisSchedule, Schedule, schedule
+from symact.stabilize import PREFERENCES, StableFamily, stabilize_family, stabilize_pair
 
 if TYPE_CHECKING:
     from symact.activation import Activation
@@ -29,8 +31,9 @@ class Compilation:
     program: Program
     family: Family
     stable: StableFamily
-    schedule: Schedule
+    schedule: Schedule | AxisSchedule
     source: str
+    prefer: str = "balanced"
 
 
 def compile(
@@ -45,6 +48,9 @@ def compile(
     order: int = 2,
     residual: str = "auto",
     jit_compile: bool | str = "auto",
+    prefer: str = "balanced",
+    ties: str = "share",
+    at_zero: str = "zero",
 ) -> Activation:
     """Compile a formula to a Keras activation with exact, numerically stable derivatives.
 
@@ -59,9 +65,17 @@ def compile(
         order: how many times the function can be differentiated by its own formulas, at least 1.
         residual: what backward keeps from forward: "auto", "input" or "derivative".
         jit_compile: whether the emitted function fuses itself with XLA; "auto" decides by its cost.
+        prefer: "balanced" for the cheapest form within 4 ULP, or the most accurate one where none is;
+            "fast" for the cheapest one within 64 ULP, "accurate" for the most accurate one.
+        ties: who gets the gradient of ``ReduceMax`` and ``ReduceMin`` where several elements reach it:
+            all of them an equal part ("share"), or the first ("first").
+        at_zero: what 1/r is for a sum or norm r over the axis that is 0: "zero", so that x/norm and
+            the gradient of a norm are 0 at the zero vector, or "one", so that x/norm is 0 there and
+            its gradient the upstream.
 
     Returns:
-        The activation: callable on tensors of any floating dtype and shape, result of the same shape.
+        The activation: callable on tensors of any floating dtype and shape. The result has the same
+        shape, or lacks ``axis`` where the formula has no free index.
 
     Raises:
         FormulaError: the formula is refused; the message says what, where and how to mend it.
@@ -80,8 +94,27 @@ def compile(
         order=order,
         residual=residual,
         jit_compile=jit_compile,
+        prefer=prefer,
+        ties=ties,
+        at_zero=at_zero,
     )
+    for line in shortfalls(compilation):
+        warnings.warn(line, AccuracyWarning, stacklevel=2)
     return load(compilation)
+
+
+def shortfalls(compilation: Compilation) -> tuple[str, ...]:
+    """A line for every format of value and derivative that is not accurate everywhere."""
+    chosen = compilation.stable.at_defaults or compilation.stable.general
+    return tuple(
+        f"{compilation.formula.name}: no accurate form of the {'derivative' if wrt else 'value'} in {name}"
+        f" was found between {stable.weak[0][0]:.6g} and {stable.weak[0][1]:.6g}"
+        f" (up to {stable.weak[0][2]:.2g} ULP there)"
+        for wrt, by_format in chosen.items()
+        if len(wrt) < 2
+        for name, stable in by_format.items()
+        if stable.weak
+    )
 
 
 def translate(
@@ -96,13 +129,18 @@ def translate(
     order: int = 2,
     residual: str = "auto",
     jit_compile: bool | str = "auto",
+    prefer: str = "balanced",
+    ties: str = "share",
+    at_zero: str = "zero",
     workers: int = 1,
 ) -> Compilation:
     """The pipeline up to the emitted source, without TensorFlow; arguments as for ``compile``.
 
     Besides, ``workers``: how many processes may share the search (see ``stabilize_family``).
     """
-    _check_options(order, residual, jit_compile)
+    _check_options(order, residual, jit_compile, prefer)
+    if ties not in TIES or at_zero not in AT_ZERO:
+        raise OptionError(f"ties is one of {', '.join(TIES)}, at_zero one of {', '.join(AT_ZERO)}")
     parsed = parse(
         formula,
         name=name,
@@ -113,13 +151,21 @@ def translate(
         axis=axis,
     )
     program = lower(parsed)
+    if parsed.is_vector:
+        plan = schedule_axis(program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile)
+        return Compilation(
+            parsed, program, Family({(): program}, order), StableFamily({}, {}), plan, emit_axis(plan)
+        )
     family = derive(program, order)
-    stable = stabilize_family(family, workers=workers)
+    if len(parsed.inputs) > 1:
+        stable = stabilize_pair(family)
+    else:
+        stable = stabilize_family(family, prefer=prefer, workers=workers)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
-    return Compilation(parsed, program, family, stable, plan, emit(plan))
+    return Compilation(parsed, program, family, stable, plan, emit(plan), prefer)
 
 
-def _check_options(order: int, residual: str, jit_compile: bool | str) -> None:
+def _check_options(order: int, residual: str, jit_compile: bool | str, prefer: str) -> None:
     if not isinstance(order, int) or isinstance(order, bool) or not 1 <= order <= 4:
         raise OptionError(f"order must be a whole number from 1 to 4, not {order!r}")
     if residual not in RESIDUALS:
@@ -131,3 +177,5 @@ def _check_options(order: int, residual: str, jit_compile: bool | str) -> None:
         )
     if jit_compile not in (True, False, "auto"):
         raise OptionError(f"jit_compile must be True, False or 'auto', not {jit_compile!r}")
+    if prefer not in PREFERENCES:
+        raise OptionError(f"prefer must be one of {', '.join(PREFERENCES)}, not {prefer!r}")

@@ -14,6 +14,8 @@ derivative is that of the function around it.
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import sympy as sp
 
 from symact.expressions import dag
@@ -105,17 +107,16 @@ def _extremum_slope(current: sp.Max | sp.Min, by: sp.Symbol, slopes: dict[sp.Bas
 
 
 def derive(program: Program, order: int = 2) -> Family:
-    """``program`` and its derivatives by its input, up to ``order`` times.
+    """``program`` and its partial derivatives by inputs and trainable parameters, up to ``order`` times.
 
-    Each is derived from the one before, exactly; nothing is rewritten for accuracy here.
+    Each is derived from one of those before, exactly; nothing is rewritten for accuracy here.
     """
-    (name,) = program.formula.inputs
-    by = program.formula.symbol(name)
+    formula = program.formula
     programs: dict[Wrt, Program] = {(): program}
-    expression = program.expression
     for times in range(1, order + 1):
-        expression = differentiate(expression, by)
-        programs[(name,) * times] = Program(program.formula, (Map("y", expression),))
+        for wrt in combinations_with_replacement(sorted(formula.variables), times):
+            before = programs[wrt[:-1]].expression
+            programs[wrt] = Program(formula, (Map("y", differentiate(before, formula.symbol(wrt[-1]))),))
     return Family(programs, order)
 
 

@@ -36,6 +36,10 @@ class OutputError(SymactError):
     """A file that cannot be written, or would be overwritten without leave."""
 
 
+class AccuracyWarning(UserWarning):
+    """No accurate form of a formula, or of its derivative, was found on the interval that is named."""
+
+
 def _shorten(text: str, width: int = 120) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= width else flat[: width - 1] + "…"

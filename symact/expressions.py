@@ -28,6 +28,11 @@ def dag(root: sp.Basic) -> Iterable[sp.Basic]:
             stack.extend((arg, False) for arg in reversed(current.args))
 
 
+def symbols(root: sp.Basic) -> set[sp.Symbol]:
+    """The free symbols of ``root``."""
+    return {current for current in dag(root) if isinstance(current, sp.Symbol)}
+
+
 def rewrite(root: sp.Expr, visit: Callable[[sp.Basic], sp.Basic]) -> sp.Expr:
     """``root`` rebuilt from its leaves, each rebuilt node passed through ``visit``; linear in nodes."""
     done: dict[sp.Basic, sp.Basic] = {}

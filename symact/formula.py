@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symact.expressions import substituted
+from symact.reductions import Reduction
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Formula:
         parameters: the named numbers that it takes as keywords.
         domain: open interval ``(lo, hi)`` in which the inputs lie; exact SymPy numbers or ±oo.
         axis: the axis that reductions run over.
+        reductions: the reductions of a formula over an axis; ``expression`` uses their names.
+        indexed: names of the vectors in it, which have an element for each of the axis.
+        keeps_axis: whether its result has one too.
         originals: the user's own symbols by name, where they wrote SymPy; for giving results back.
     """
 
@@ -40,6 +44,9 @@ class Formula:
     parameters: tuple[Parameter, ...] = ()
     domain: tuple[sp.Expr, sp.Expr] = (-sp.oo, sp.oo)
     axis: int = -1
+    reductions: tuple[Reduction, ...] = ()
+    indexed: frozenset[str] = frozenset()
+    keeps_axis: bool = True
     originals: tuple[tuple[str, sp.Symbol], ...] = field(default=(), compare=False)
 
     def symbol(self, name: str) -> sp.Symbol:
@@ -55,6 +62,16 @@ class Formula:
     def trainable(self) -> tuple[str, ...]:
         """Names of the trainable parameters."""
         return tuple(p.name for p in self.parameters if p.trainable)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of everything that gradients are derived by: inputs, then trainable parameters."""
+        return (*self.inputs, *self.trainable)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the formula runs over an axis."""
+        return bool(self.indexed)
 
     @property
     def class_name(self) -> str:

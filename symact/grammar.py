@@ -10,7 +10,8 @@ from collections.abc import Callable
 import sympy as sp
 
 from symact.errors import FormulaError, UnsupportedError
-from symact.vocabulary import ALL_NAMES, CONDITIONS, CONSTANTS, FUNCTIONS, VECTOR_WORDS, Word
+from symact.reductions import WORDS as REDUCTIONS
+from symact.vocabulary import ALL_NAMES, CONDITIONS, CONSTANTS, FUNCTIONS, Word
 
 # Limits, so that no text costs more than a moment: characters, nested levels, syntax nodes, digits
 # of a number, and size of an exponent.
@@ -135,9 +136,7 @@ class _Reader:
             case ast.Call():
                 return self._call(node, depth)
             case ast.Subscript():
-                raise self._refuse(
-                    node, "formulas over an axis (x[i]) are not compiled yet", UnsupportedError
-                )
+                return self._element(node)
             case _:
                 raise self._refuse(
                     node,
@@ -226,8 +225,8 @@ class _Reader:
             raise self._refuse(node, f"{name} takes plain arguments only")
         if name == "Piecewise":
             return self._piecewise(node, depth)
-        if name in VECTOR_WORDS:
-            raise self._refuse(node, f"formulas over an axis ({name}) are not compiled yet", UnsupportedError)
+        if name in REDUCTIONS:
+            return self._reduction(node, name, depth)
         word = FUNCTIONS.get(name) or CONDITIONS.get(name)
         if word is None:
             hint = nearest(name, ALL_NAMES - set(CONSTANTS))
@@ -243,6 +242,26 @@ class _Reader:
             takes = f"{word.fewest}" if word.most == word.fewest else f"{word.fewest} or more"
             plural = "" if takes == "1" else "s"
             raise self._refuse(node, f"{name} takes {takes} argument{plural}, not {count}")
+
+    def _element(self, node: ast.Subscript) -> sp.Expr:
+        if not (isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Name)):
+            raise self._refuse(node, "an element is written with names, as in x[i]")
+        base = self._name(node.value, node.value.id)
+        return sp.Indexed(sp.IndexedBase(base, real=True), self._name(node.slice, node.slice.id))
+
+    def _reduction(self, node: ast.Call, name: str, depth: int) -> sp.Expr:
+        if len(node.args) != 2:
+            raise self._refuse(node, f"{name} takes an expression and an index: {name}(x[j]**2, j)")
+        body, index = node.args
+        if isinstance(index, ast.Tuple) and len(index.elts) == 3:  # SymPy's own spelling
+            limits = sp.Tuple(*(self._number(item, depth) for item in index.elts))
+            return sp.Sum(self._number(body, depth), limits) if name == "Sum" else self._no_limits(node, name)
+        if not isinstance(index, ast.Name):
+            raise self._refuse(node, f"the index of {name} is a name, as in {name}(x[j]**2, j)")
+        return REDUCTIONS[name](self._number(body, depth), self._name(index, index.id))
+
+    def _no_limits(self, node: ast.Call, name: str) -> sp.Expr:
+        raise self._refuse(node, f"{name} runs over the whole axis; give it the index alone")
 
     def _piecewise(self, node: ast.Call, depth: int) -> sp.Expr:
         pairs = []

@@ -75,6 +75,10 @@ def _power_of_balls(base: arb, exponent: arb) -> arb:
     return (exponent * base.log()).exp()
 
 
+def _over_last(reduction: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda values: reduction(values, axis=-1, keepdims=True)
+
+
 _TABLE = [
     # arithmetic
     Op("add", 2, "{0} + {1}", np.add, lambda a, b: a + b, noun="total", precedence=5),
@@ -117,6 +121,14 @@ _TABLE = [
     # special
     Op("erf", 1, "tf.math.erf({0})", _elementwise(math.erf), lambda a: a.erf(), 14, "erf_term"),
     Op("erfc", 1, "tf.math.erfc({0})", _elementwise(math.erfc), lambda a: a.erfc(), 25, "tail"),
+    # over the axis; the emitted functions know of masks
+    Op("reduce_sum", 1, "_sum({0}, axis, mask)", _over_last(np.sum), None, 2, "total"),
+    Op("reduce_max", 1, "_max({0}, axis, mask)", _over_last(np.max), None, 2, "largest", exact=True),
+    Op("reduce_min", 1, "_min({0}, axis, mask)", _over_last(np.min), None, 2, "smallest", exact=True),
+    # a maximum as a shift of exponents, and as a scale of squares
+    Op("shift", 1, "_shift({0})", np.asarray, None, noun="shift", exact=True),
+    Op("scale", 1, "_scale({0})", np.asarray, None, noun="scale", exact=True),
+    Op("masked", 1, "_masked({0}, mask)", np.asarray, None, noun="masked", exact=True),
     # comparisons and choice
     Op("lt", 2, "{0} < {1}", np.less, None, noun="below", precedence=3, boolean=True),
     Op("le", 2, "{0} <= {1}", np.less_equal, None, noun="below", precedence=3, boolean=True),

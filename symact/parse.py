@@ -5,15 +5,17 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import sympy as sp
 
 from symact.convert import is_supported
 from symact.errors import FormulaError, OptionError, UnsupportedError
-from symact.expressions import dag, spelled, substituted
+from symact.expressions import dag, rewrite, spelled, substituted, symbols
 from symact.formula import Formula, Parameter
 from symact.grammar import nearest, parse_text
 from symact.numbers import as_float
+from symact.reductions import LENGTH, Lifted, is_vector, lift
 from symact.vocabulary import ALL_NAMES, RESERVED
 
 _DEFAULT_NAME = "activation"
@@ -46,16 +48,22 @@ def parse(
     if isinstance(formula, str):
         text, expression = formula, parse_text(formula)
         originals: tuple[tuple[str, sp.Symbol], ...] = ()
+        lifted = _lifted(expression, text, inputs)
     else:
-        text, expression, originals = _from_sympy(formula)
-    _check_numbers(text, expression)
-    _check_symbols(text, expression, inputs, params)
+        text, lifted, originals = _from_sympy(formula, inputs)
+    reductions = lifted.reductions
+    everything = sp.Tuple(lifted.expression, *(reduction.body for reduction in reductions))
+    _check_numbers(text, everything)
+    _check_symbols(text, everything, inputs, params, {r.name for r in reductions})
     return Formula(
         text=text,
-        expression=expression,
+        expression=lifted.expression,
+        reductions=reductions,
+        indexed=lifted.indexed,
+        keeps_axis=lifted.keeps_axis,
         name=name,
         inputs=inputs,
-        parameters=_parameters(text, expression, params, trainable),
+        parameters=_parameters(params, trainable),
         domain=_check_domain(domain),
         axis=axis,
         originals=originals,
@@ -81,13 +89,28 @@ def _check_inputs(inputs: Sequence[str]) -> tuple[str, ...]:
     names = tuple(check_identifier(name, "input name", extra=ALL_NAMES) for name in inputs)
     if len(set(names)) != len(names):
         raise OptionError(f"inputs must have different names, not {', '.join(names)}")
-    if len(names) > 1:
-        raise OptionError("formulas of several inputs are not compiled yet; use one input")
     return names
 
 
-def _from_sympy(formula: object) -> tuple[str, sp.Expr, tuple[tuple[str, sp.Symbol], ...]]:
-    """Text, expression over real symbols, and the user's own symbols."""
+def _lifted(expression: sp.Expr, text: str, inputs: tuple[str, ...]) -> Lifted:
+    """The formula without indices; one that has none is elementwise."""
+    if not is_vector(expression):
+        return Lifted(expression, (), frozenset(), True)
+    lifted = lift(expression, text)
+    without = rewrite(expression, lambda part: sp.S.One if isinstance(part, sp.Indexed) else part)
+    bare = {symbol.name for symbol in without.free_symbols}
+    for name in inputs:
+        if name in bare:
+            raise FormulaError(
+                text, f"the input {name!r} needs an index in a formula over an axis: {name}[i]"
+            )
+    return lifted
+
+
+def _from_sympy(
+    formula: object, inputs: tuple[str, ...]
+) -> tuple[str, Lifted, tuple[tuple[str, sp.Symbol], ...]]:
+    """Text, the formula over real symbols, and the user's own symbols."""
     if isinstance(formula, int | float) and not isinstance(formula, bool):
         formula = sp.Rational(repr(formula)) if math.isfinite(formula) else sp.nan
     if not isinstance(formula, sp.Basic):
@@ -95,6 +118,8 @@ def _from_sympy(formula: object) -> tuple[str, sp.Expr, tuple[tuple[str, sp.Symb
     text = spelled(formula)
     if not isinstance(formula, sp.Expr):
         raise UnsupportedError(text, f"a {type(formula).__name__} is not an elementwise expression")
+    if is_vector(formula):
+        return _from_indexed(text, formula, inputs)
     replaced: dict[sp.Basic, sp.Basic] = {}
     originals: dict[str, sp.Symbol] = {}
     for current in dag(formula):
@@ -109,10 +134,27 @@ def _from_sympy(formula: object) -> tuple[str, sp.Expr, tuple[tuple[str, sp.Symb
             raise FormulaError(text, f"{current} has no real value")
         elif not is_supported(current):
             raise UnsupportedError(text, f"{spelled(current.func)} cannot be compiled")
-    return text, substituted(formula, replaced), tuple(originals.items())
+    expression = substituted(formula, replaced)
+    return text, _lifted(expression, text, inputs), tuple(originals.items())
 
 
-def _check_numbers(text: str, expression: sp.Expr) -> None:
+def _from_indexed(
+    text: str, formula: sp.Expr, inputs: tuple[str, ...]
+) -> tuple[str, Lifted, tuple[tuple[str, sp.Symbol], ...]]:
+    """As ``_from_sympy``, of a formula over an axis; its parts are checked without their indices."""
+    lifted = _lifted(formula, text, inputs)
+    parts = []
+    for part in (lifted.expression, *(reduction.body for reduction in lifted.reductions)):
+        own = {s: sp.Symbol(s.name, real=True) for s in part.free_symbols if s.name != LENGTH}
+        _, inner, _ = _from_sympy(substituted(part, own), inputs)
+        parts.append(
+            inner.expression.xreplace({sp.Symbol(LENGTH, real=True): sp.Symbol(LENGTH, positive=True)})
+        )
+    reductions = tuple(replace(r, body=body) for r, body in zip(lifted.reductions, parts[1:], strict=True))
+    return text, replace(lifted, expression=parts[0], reductions=reductions), ()
+
+
+def _check_numbers(text: str, expression: sp.Basic) -> None:
     """Every constant part must be a real number that float64 can hold."""
     for current in dag(expression):
         if isinstance(current, sp.Expr) and current.is_number and not current.is_infinite:
@@ -122,10 +164,14 @@ def _check_numbers(text: str, expression: sp.Expr) -> None:
 
 
 def _check_symbols(
-    text: str, expression: sp.Expr, inputs: tuple[str, ...], params: Mapping[str, float]
+    text: str,
+    expression: sp.Basic,
+    inputs: tuple[str, ...],
+    params: Mapping[str, float],
+    internal: set[str],
 ) -> None:
-    known = set(inputs) | set(params)
-    for symbol in sorted(expression.free_symbols, key=str):
+    known = set(inputs) | set(params) | internal | ({LENGTH} if internal else set())
+    for symbol in sorted(symbols(expression), key=str):
         if symbol.name not in known:
             at = text.find(symbol.name) if isinstance(text, str) else -1
             hint = nearest(symbol.name, known | ALL_NAMES)
@@ -135,20 +181,19 @@ def _check_symbols(
                 f"give it a default: params={{{symbol.name!r}: 1.0}}, --param {symbol.name}=1.0",
                 at if at >= 0 else None,
             )
-    used = {symbol.name for symbol in expression.free_symbols}
+    used = {symbol.name for symbol in symbols(expression)}
     for parameter in params:
         if parameter not in used:
             hint = nearest(parameter, used)
             raise OptionError(f"the parameter {parameter!r} does not occur in {text!r}{hint}")
 
 
-def _parameters(
-    text: str, expression: sp.Expr, params: Mapping[str, float], trainable: Sequence[str]
-) -> tuple[Parameter, ...]:
+def _parameters(params: Mapping[str, float], trainable: Sequence[str]) -> tuple[Parameter, ...]:
+    if isinstance(trainable, str):
+        raise OptionError(f"trainable must be a sequence of names such as ('beta',), not {trainable!r}")
     for name in trainable:
         if name not in params:
             raise OptionError(f"trainable {name!r} is not a parameter{nearest(name, set(params))}")
-        raise OptionError("trainable parameters are not compiled yet; leave trainable empty")
     result = []
     for name, value in params.items():
         good = not isinstance(value, bool | str)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import sympy as sp
 
 from symact.formula import Formula
+from symact.reductions import LENGTH
 
 # What a function of the family is differentiated by: () the value, ("x",) the derivative by x,
 # ("x", "x") the second derivative. Names are sorted, since partial derivatives commute.
 Wrt = tuple[str, ...]
+
+# Symbols that need no stage: the length of the axis, and the place of an element along it.
+POSITION = sp.Symbol("position", nonnegative=True)
+COUNT = sp.Symbol(LENGTH, positive=True)
 
 
 @dataclass(frozen=True)
@@ -25,19 +30,43 @@ class Map:
 
 @dataclass(frozen=True)
 class Reduce:
-    """A reduction of the stage ``source`` over the formula's axis."""
+    """A reduction of the stage ``source`` over the formula's axis.
+
+    ``kind`` "shift" is the maximum, with 0 for a maximum that is infinite: what exponents are
+    shifted by. "scale" is the largest power of two that is not above the maximum, or 1 where that
+    is 0 or infinite: what vectors are divided by before they are squared.
+    """
 
     target: str
-    kind: Literal["sum", "mean", "max", "min"]
+    kind: Literal["sum", "max", "min", "shift", "scale"]
     source: str
+
+
+Stage = Map | Reduce
 
 
 @dataclass(frozen=True)
 class Program:
-    """Stages in order of evaluation; the last one's target is the result."""
+    """Stages in order of evaluation; by default the last one's target is the only result.
+
+    Attributes:
+        formula: what the program computes, or is derived from.
+        stages: in order of evaluation.
+        outputs: the targets that are results.
+        vectors: names of inputs that have an element for each of the axis.
+        constants: targets that nothing is derived by: the result does not depend on their values.
+        functions_of: targets that the formula is a function of as wholes (a norm): what depends on
+            one of them alone is stabilized for positive values of it.
+        positive: targets that cannot be 0.
+    """
 
     formula: Formula
-    stages: tuple[Map | Reduce, ...]
+    stages: tuple[Stage, ...]
+    outputs: tuple[str, ...] = ("y",)
+    vectors: frozenset[str] = frozenset()
+    constants: frozenset[str] = frozenset()
+    functions_of: frozenset[str] = field(default=frozenset())
+    positive: frozenset[str] = frozenset()
 
     @property
     def expression(self) -> sp.Expr:
@@ -45,6 +74,20 @@ class Program:
         (stage,) = self.stages
         assert isinstance(stage, Map)
         return stage.expression
+
+    def elementwise(self) -> frozenset[str]:
+        """Names of all inputs and targets that have an element for each of the axis."""
+        found = set(self.vectors) | {POSITION.name}
+        for stage in self.stages:
+            if isinstance(stage, Map) and has_any(stage.expression, found):
+                found.add(stage.target)
+        return frozenset(found)
+
+
+def has_any(expression: sp.Expr, names: Iterable[str]) -> bool:
+    """Whether a symbol of one of ``names`` occurs in ``expression``."""
+    known = set(names)
+    return any(symbol.name in known for symbol in expression.free_symbols)
 
 
 @dataclass(frozen=True)
@@ -60,5 +103,19 @@ class Family:
 
 
 def lower(formula: Formula) -> Program:
-    """The stages of ``formula``; an elementwise one is a single Map."""
-    return Program(formula, (Map("y", formula.expression),))
+    """The stages of ``formula``, reductions first; an elementwise formula is a single Map.
+
+    A mean is a sum divided by the length of the axis.
+    """
+    stages: list[Stage] = []
+    means: dict[sp.Symbol, sp.Expr] = {}
+    for reduction in formula.reductions:
+        source = f"of_{reduction.name}"
+        stages.append(Map(source, reduction.body.xreplace(means)))
+        if reduction.kind == "mean":
+            means[formula.symbol(reduction.name)] = formula.symbol(reduction.name) / COUNT
+        kind = "sum" if reduction.kind == "mean" else reduction.kind
+        assert kind in ("sum", "max", "min")
+        stages.append(Reduce(reduction.name, kind, source))
+    stages.append(Map("y", formula.expression.xreplace(means)))
+    return Program(formula, tuple(stages), vectors=formula.indexed)

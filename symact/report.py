@@ -13,6 +13,7 @@ from rich.table import Table
 from symact.comparison import Comparison, Figures
 from symact.compiler import Compilation
 from symact.program import Wrt
+from symact.schedule import Schedule
 from symact.stabilize.score import WRONG
 from symact.stabilize.search import Stable
 
@@ -158,7 +159,14 @@ def _stage_lines(compilation: Compilation, stage: str) -> Iterator[str]:
 
 
 def _label(wrt: Wrt) -> str:
-    return _ORDINALS[len(wrt)]
+    by = f" by {' '.join(wrt)}" if len(set(wrt)) > 1 or (wrt and wrt[0] != "x") else ""
+    return _ORDINALS[len(wrt)] + by
+
+
+def _derivative_lines(plan: Schedule) -> list[str]:
+    if len(plan.derivatives) == 1:
+        return [f"derivative   {text}" for text in plan.derivatives.values()]
+    return [f"derivative by {name}   {text}" for name, text in plan.derivatives.items()]
 
 
 def _plan_line(compilation: Compilation) -> str:
@@ -170,7 +178,7 @@ def _plan_line(compilation: Compilation) -> str:
 def explanation_text(compilation: Compilation, width: int | None = None) -> str:
     """What the compiler found out and chose: derivative, kinks, regimes, and what they gained."""
     formula, plan = compilation.formula, compilation.schedule
-    lines = [f"formula      {formula.text}", f"derivative   {plan.derivative}"]
+    lines = [f"formula      {formula.text}", *_derivative_lines(plan)]
     lines += [f"convention   {line}" for line in plan.conventions]
     lines.append(_plan_line(compilation))
     tables = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ class Schedule:
 
     Attributes:
         formula: the formula, for names, parameters and the docstring.
-        derivative: text of the exact derivative, for the docstring.
+        derivatives: text of the exact derivative by each variable, for the docstring.
         kernels: by what they are the derivative by; ``()`` and each up to ``order``.
         order: how many times the function can be differentiated by its own formulas.
         at_defaults: the kernels for parameters at their defaults, where the search could do better
@@ -55,13 +55,36 @@ class Schedule:
     """
 
     formula: Formula
-    derivative: str
+    derivatives: Mapping[str, str]
     kernels: Mapping[Wrt, Kernel]
     at_defaults: Mapping[Wrt, Kernel]
     order: int
     residual: str
     jit_compile: bool
     conventions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AxisSchedule:
+    """What the printer needs for a formula over an axis.
+
+    Attributes:
+        formula: the formula.
+        order: how many times the function can be differentiated by its own formulas.
+        graphs: by format, the results of the value, of its VJP, and of that one's VJP.
+        kept: by format, the value's intermediate results that the VJP is given.
+        jit_compile: whether the functions carry ``tf.function(jit_compile=True)``.
+        stages: lines for the docstring: the stages of the value and of its VJP.
+        conventions: lines for the docstring.
+    """
+
+    formula: Formula
+    order: int
+    graphs: Mapping[str, Sequence[Sequence[Node]]]
+    kept: Mapping[str, Sequence[Node]]
+    jit_compile: bool
+    stages: tuple[str, ...]
+    conventions: tuple[str, ...]
 
 
 # Fused, a formula of many small steps is one pass over memory; below this cost there is little to fuse.
@@ -79,10 +102,13 @@ def schedule(
     kernels = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.general.items()}
     at_defaults = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.at_defaults.items()}
     work = sum(cost(kernels[wrt].float32) for wrt in kernels if len(wrt) <= 1)
-    name = family.formula.inputs[0]
+    formula = family.formula
     return Schedule(
         formula=family.formula,
-        derivative=spelled(family.formula.in_users_symbols(family.programs[(name,)].expression)),
+        derivatives={
+            name: spelled(formula.in_users_symbols(family.programs[(name,)].expression))
+            for name in formula.variables
+        },
         kernels=kernels,
         at_defaults=at_defaults,
         order=family.order,
@@ -99,6 +125,11 @@ def _kernel(wrt: Wrt, by_format: Mapping[str, Stable]) -> Kernel:
         + ("s" if len(stable.regimes) > 1 else "")
         for name, stable in by_format.items()
     ]
+    notes += [
+        f"{name}: no accurate form between {low:.6g} and {high:.6g}, up to {worst:.2g} ULP there"
+        for name, stable in by_format.items()
+        for low, high, worst in stable.weak
+    ]
     return Kernel(wrt, by_format["float32"].graph, by_format["float64"].graph, tuple(notes))
 
 
@@ -109,7 +140,7 @@ def _conventions(family: Family) -> tuple[str, ...]:
     lines = []
     truth = None
     for kink in kinks(family.programs[()]):
-        if kink.free_symbols:
+        if kink.free_symbols or len(formula.inputs) > 1:
             lines.append(f"kink at {name} = {kink}: the derivative of the branch that holds there")
             continue
         at = as_float(kink)

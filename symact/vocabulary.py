@@ -92,8 +92,8 @@ CONDITIONS: dict[str, Word] = {
     "Not": Word(sp.Not, 1, 1),
 }
 
-# Names of formulas over an axis, which this version does not compile.
-VECTOR_WORDS = frozenset({"Sum", "Mean", "ReduceMax", "ReduceMin", "IndexedBase", "Indexed"})
+# Names of formulas over an axis.
+VECTOR_WORDS = frozenset({"Sum", "Mean", "ReduceMax", "ReduceMin"})
 
 # Names that the emitted module uses itself.
 RESERVED = frozenset(
@@ -110,6 +110,10 @@ RESERVED = frozenset(
         "name",
         "dtype",
         "inputs",
+        "axis",
+        "keepdims",
+        "length",
+        "position",
         "kwargs",
         "config",
         "float",
@@ -125,4 +129,4 @@ RESERVED = frozenset(
     ]
 )
 
-ALL_NAMES = frozenset(FUNCTIONS) | frozenset(CONSTANTS) | frozenset(CONDITIONS) | {"Piecewise"}
+ALL_NAMES = VECTOR_WORDS | frozenset(FUNCTIONS) | frozenset(CONSTANTS) | frozenset(CONDITIONS) | {"Piecewise"}

@@ -15,6 +15,12 @@ import pytest
 import symact
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_this_session(tmp_path_factory):
+    """A cache folder of the tests' own: cold at first, and never the user's."""
+    os.environ["SYMACT_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @cache
 def _compiled(formula: str, options: tuple[tuple[str, Any], ...]) -> symact.Activation:
     return symact.compile(formula, **{k: dict(v) if k == "params" else v for k, v in options})

@@ -197,7 +197,8 @@ def _grow(children):
 @given(st.recursive(_leaves, _grow, max_leaves=6))
 def test_what_sympy_prints_parses_back(text):
     expression = parse_text(text)
-    assert parse_text(str(expression)) == expression
+    # SymPy multiplies a number into a sum when it reads, and may not have when it wrote.
+    assert sp.expand(parse_text(str(expression)) - expression) == 0
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,7 +7,7 @@ nothing is reassociated. Every line fits in 88 columns.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def body(root: Node, input_name: str, taken: Iterable[str], *, narrow: bool) -> 
         taken: names that temporaries must not have.
         narrow: whether constants are needed in float32 only, which takes fewer digits.
     """
-    printer = _Printer(_folded(root), input_name, set(taken), narrow)
+    printer = _Printer([_folded(root)], input_name, set(taken), narrow)
     return printer.statements()
 
 
@@ -48,16 +48,35 @@ def _folded(root: Node) -> Node:
     return rebuild(root, exchanged) if exchanged else root
 
 
+def bodies(
+    roots: Sequence[Node], input_name: str, taken: set[str], *, narrow: bool
+) -> tuple[list[str], list[str]]:
+    """Statements that compute several ``roots``, and the expressions that stand for those then."""
+    folded = [_folded(root) for root in roots]
+    printer = _Printer(folded, input_name, taken, narrow)
+    texts = printer.assigned()
+    return printer.lines, [texts[root][0] for root in folded]
+
+
 class _Printer:
-    def __init__(self, root: Node, input_name: str, taken: set[str], narrow: bool) -> None:
-        self.root, self.input, self.taken, self.narrow = root, input_name, taken, narrow
-        self.uses = Counter(arg for current in walk([root]) for arg in current.args)
+    def __init__(self, roots: Sequence[Node], input_name: str, taken: set[str], narrow: bool) -> None:
+        self.roots, self.input, self.taken, self.narrow = list(roots), input_name, taken, narrow
+        self.uses = Counter(arg for current in walk(roots) for arg in current.args)
+        if len(self.roots) > 1:
+            self.uses.update(self.roots)
         self.lines: list[str] = []
         self.named: dict[Node, str] = {}
-        self.polynomials, self.inside = _polynomials(root, self.uses)
+        self.polynomials, self.inside = _polynomials(self.roots, self.uses)
 
     def statements(self) -> list[str]:
-        order = list(walk([self.root]))
+        (root,) = self.roots
+        texts = self.assigned()
+        self.lines.append(f"return {self._shaped(root, texts[root][0])}")
+        return self.lines
+
+    def assigned(self) -> dict[Node, tuple[str, int]]:
+        """Every node's text, after the statements that it takes."""
+        order = list(walk(self.roots))
         texts: dict[Node, tuple[str, int]] = {}
         for current in order:
             if current in self.inside:
@@ -65,15 +84,14 @@ class _Printer:
             texts[current] = self._text(current, texts)
             if current.args and self.uses[current] > 1 and current not in self.named:
                 texts[current] = (self._name(current, texts[current][0]), _ATOM)
-        self.lines.append(f"return {self._shaped(texts[self.root][0])}")
-        return self.lines
+        return texts
 
-    def _shaped(self, text: str) -> str:
+    def _shaped(self, root: Node, text: str) -> str:
         """The result in the input's shape, also where it does not depend on the input."""
-        if self.input in variables(self.root):
+        if self.input in variables(root):
             return text
-        if self.root.op == "const" and self.root.value in (0, 1):
-            return f"tf.{'ones' if self.root.value == 1 else 'zeros'}_like({self.input})"
+        if root.op == "const" and root.value in (0, 1):
+            return f"tf.{'ones' if root.value == 1 else 'zeros'}_like({self.input})"
         return f"{text} * tf.ones_like({self.input})"
 
     def _name(self, current: Node, text: str) -> str:
@@ -171,11 +189,13 @@ def wrapped_call(head: str, arguments: list[str], indent: int) -> list[str]:
     return [head, *(f"    {argument}," for argument in arguments), ")"]
 
 
-def _polynomials(root: Node, uses: Counter[Node]) -> tuple[dict[Node, tuple[Node, list[Node]]], set[Node]]:
+def _polynomials(
+    roots: Sequence[Node], uses: Counter[Node]
+) -> tuple[dict[Node, tuple[Node, list[Node]]], set[Node]]:
     """Horner chains c0 + v·(c1 + v·(…)) by their outermost node, and the nodes inside them."""
     chains: dict[Node, tuple[Node, list[Node]]] = {}
     inner: dict[Node, set[Node]] = {}
-    for current in walk([root]):  # arguments first, so a chain grows outwards
+    for current in walk(roots):  # arguments first, so a chain grows outwards
         link = _link(current)
         if link is None:
             continue

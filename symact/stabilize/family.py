@@ -12,13 +12,18 @@ import sympy as sp
 from symact.expressions import substituted
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
+from symact.stabilize import cache
 from symact.stabilize.formats import FORMATS
 from symact.stabilize.score import WRONG
 from symact.stabilize.search import TARGET, Stable, stabilize
 
 # Sample points and the error aimed at (ULP), by how often the function was differentiated: second
 # derivatives serve Hessian penalties and the like, where a digit more or less is nothing.
-_EFFORT = {0: (700, 3.5), 1: (700, 3.5)}
+_EFFORT = {0: (700, TARGET), 1: (700, TARGET)}
+# The error aimed at by what is preferred: speed ends at forms a digit and a half short, accuracy at what a
+# few roundings leave.
+PREFERENCES = ("balanced", "fast", "accurate")
+_TARGETS = {"balanced": TARGET, "fast": 64.0, "accurate": 1.5}
 _LATER = (250, 4096.0)
 
 
@@ -33,9 +38,21 @@ class _Task:
     domain: tuple[float, float]
     parameters: dict[str, float]
     primal: sp.Expr | None
+    prefer: str
 
     def run(self) -> Stable:
+        """What is found for it: from the cache, or by the search."""
         effort, target = _EFFORT.get(len(self.wrt), _LATER)
+        if len(self.wrt) < 2:
+            target = _TARGETS[self.prefer]
+        key = cache.key(*vars(self).values(), effort, target)
+        stable = cache.load(key)
+        if stable is None:
+            stable = self._search(effort, target)
+            cache.store(key, stable)
+        return stable
+
+    def _search(self, effort: int, target: float) -> Stable:
         return stabilize(
             self.expression,
             self.name,
@@ -62,17 +79,19 @@ class StableFamily:
     at_defaults: Mapping[Wrt, Mapping[str, Stable]]
 
 
-def stabilize_family(family: Family, *, workers: int = 1) -> StableFamily:
+def stabilize_family(family: Family, *, prefer: str = "balanced", workers: int = 1) -> StableFamily:
     """Every derivative of ``family`` stabilized in every format that is computed in.
 
-    float16 and bfloat16 compute in float32. With ``workers`` > 1 the functions are shared out to
-    forked processes, which only a process without other threads (no TensorFlow) may ask for.
+    float16 and bfloat16 compute in float32. ``prefer``: "fast" for the cheapest forms within 64 ULP,
+    "accurate" for the most accurate ones, "balanced" for the cheapest within 4.
+    With ``workers`` > 1 the functions are shared out to forked processes, which only a process without
+    other threads (no TensorFlow) may ask for.
 
     Thresholds between regimes would depend on the parameters, so a formula that has some is searched
     among forms for all their values. Where those fall short it is stabilized once more as the formula
     that it is at the defaults.
     """
-    general = _stabilized(family, family.formula.defaults, workers)
+    general = _stabilized(family, family.formula.defaults, prefer, workers)
     worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
     finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
     if not family.formula.parameters or (worst <= 2 * TARGET and finite):
@@ -81,14 +100,19 @@ def stabilize_family(family: Family, *, workers: int = 1) -> StableFamily:
         family.formula.symbol(name): sp.Rational(repr(value))
         for name, value in family.formula.defaults.items()
     }
+    # Derivatives by parameters are wanted only where those are tensors, which have no default.
+    inputs = set(family.formula.inputs)
     programs = {
         wrt: Program(program.formula, (Map("y", substituted(program.expression, exact)),))
         for wrt, program in family.programs.items()
+        if inputs.issuperset(wrt)
     }
-    return StableFamily(general, _stabilized(Family(programs, family.order), {}, workers))
+    return StableFamily(general, _stabilized(Family(programs, family.order), {}, prefer, workers))
 
 
-def _stabilized(family: Family, parameters: dict[str, float], workers: int) -> dict[Wrt, dict[str, Stable]]:
+def _stabilized(
+    family: Family, parameters: dict[str, float], prefer: str, workers: int
+) -> dict[Wrt, dict[str, Stable]]:
     formula = family.formula
     low, high = map(as_float, formula.domain)
     tasks = [
@@ -99,7 +123,8 @@ def _stabilized(family: Family, parameters: dict[str, float], workers: int) -> d
             formula.inputs[0],
             (low, high),
             parameters,
-            family.programs[wrt[1:]].expression if wrt else None,
+            _primal(family, wrt),
+            prefer,
         )
         for wrt, program in family.programs.items()
         for name in FORMATS
@@ -109,6 +134,16 @@ def _stabilized(family: Family, parameters: dict[str, float], workers: int) -> d
     for task, found in zip(tasks, stable, strict=True):
         result.setdefault(task.wrt, {})[task.format_name] = found
     return result
+
+
+def _primal(family: Family, wrt: Wrt) -> sp.Expr | None:
+    """What ``wrt`` of the family is the derivative of by the input; None for the value, and by parameters."""
+    name = family.formula.inputs[0]
+    if name not in wrt:
+        return None
+    rest = list(wrt)
+    rest.remove(name)
+    return family.programs[tuple(rest)].expression
 
 
 def _shared_out(tasks: list[_Task], workers: int) -> list[Stable]:

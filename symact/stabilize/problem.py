@@ -20,6 +20,8 @@ from symact.stabilize.truth import Truth
 _SEED = 20240229
 # A formula with parameters is measured at its defaults and at these multiples of them.
 _PARAMETER_SCALES = (1.0, 0.5, 2.0)
+# Distance, relative to the input, within which a root explains errors.
+_NEAR_A_ROOT = 0.02
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,25 @@ class Problem:
     def _sides(self, kink: float, parameters: dict[str, float]) -> tuple[float, float]:
         low, high = sorted(self.truth.side(kink, side, parameters) for side in (-1, 1))
         return low, high
+
+    def excused(self) -> Array:
+        """For each point the error in ULP that a root nearby accounts for: what half a unit of the
+        input changes there."""
+        ((values, _), *_) = self.values
+        points = self.points
+        at = np.flatnonzero(np.sign(values[1:]) * np.sign(values[:-1]) < 0)
+        if not len(at):
+            return np.zeros(points.shape)
+        roots = points[at] / 2 + points[at + 1] / 2
+        nearest = roots[np.abs(np.searchsorted(roots, points)).clip(max=len(roots) - 1)]
+        before = roots[(np.searchsorted(roots, points) - 1).clip(min=0)]
+        distance = np.minimum(np.abs(points - nearest), np.abs(points - before))
+        with np.errstate(all="ignore"):
+            slopes = np.abs(np.diff(values) / np.diff(points))
+            steepest = np.fmax(np.append(slopes, slopes[-1:]), np.append(slopes[:1], slopes))
+            change = steepest * self.fmt.ulp(points) / 2 / self.fmt.ulp(values)
+            near = distance <= _NEAR_A_ROOT * np.abs(points)
+        return np.where(near & np.isfinite(change), change, 0.0)
 
     def score(self, graph: Node) -> Score:
         errors = self.errors(graph)

@@ -1,0 +1,199 @@
+"""Axis: the text of the emitted module for a formula over an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from symact.emit.axis_helpers import HELPERS
+from symact.emit.docstring import paragraph, titled
+from symact.emit.function import ARGUMENT_HELPERS, axis_function
+from symact.emit.layer import layer
+from symact.emit.module import GRADIENT_HELPERS, JIT, KERNEL_HELPERS, constants, helpers
+from symact.emit.printer import bodies, wrapped_call
+from symact.formula import Formula
+from symact.graph import Node, rebuild, var, variables
+from symact.ops import OPS
+from symact.schedule import AxisSchedule
+
+_TITLES = ("value", "gradient", "second_gradient")
+
+
+def emit_axis(schedule: AxisSchedule) -> str:
+    """The source of a stand-alone module, as ``emit`` gives for elementwise formulas."""
+    formula = schedule.formula
+    functions = [text for level in range(schedule.order + 1) for text in _functions(schedule, level)]
+    chain = [_differentiable(schedule, level) for level in range(schedule.order - 1, -1, -1)]
+    public = [axis_function(formula), layer(formula)]
+    known = {**HELPERS, **KERNEL_HELPERS, **GRADIENT_HELPERS}
+    parts = [
+        _docstring(schedule),
+        "import keras\nimport tensorflow as tf",
+        constants(formula),
+        *helpers(known, functions),
+        *functions,
+        *chain,
+        *helpers({**ARGUMENT_HELPERS, **HELPERS}, public, but=functions),
+        *public,
+    ]
+    return "\n\n".join(parts[:3]) + "\n\n\n" + "\n\n\n".join(parts[3:]) + "\n"
+
+
+def _docstring(schedule: AxisSchedule) -> str:
+    formula = schedule.formula
+    paragraphs = titled(formula)
+    if formula.parameters:
+        paragraphs.append(
+            paragraph("Parameters", [f"{p.name}: default {p.default!r}" for p in formula.parameters])
+        )
+    paragraphs.append(paragraph("Stages, of the value and of its vector-Jacobian product", schedule.stages))
+    paragraphs.append(paragraph("Conventions", schedule.conventions))
+    text = "\n\n".join(paragraphs).replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{text}\n"""'
+
+
+def upstreams(formula: Formula, level: int) -> list[str]:
+    """The cotangents that the function of ``level`` takes."""
+    first = ["upstream"] if level else []
+    return first + [f"upstream_{name}" for name in formula.variables if level > 1]
+
+
+def _arguments(formula: Formula, level: int, *, kept: bool) -> list[str]:
+    names = [*formula.inputs, *(p.name for p in formula.parameters), *upstreams(formula, level)]
+    return [*names, *(["kept"] if kept else []), "axis", "mask"]
+
+
+def _functions(schedule: AxisSchedule, level: int) -> Iterator[str]:
+    """The function of one level: one body, or one a format and a choice between them."""
+    formula, title = schedule.formula, _TITLES[level]
+    jit = [JIT] if schedule.jit_compile else []
+    given = _arguments(formula, level, kept=level == 1)
+    if len(schedule.graphs) == 1:
+        yield "\n".join([*jit, *_definition(f"_{title}", given), *_body(schedule, level, "float64")])
+        return
+    for name in schedule.graphs:
+        yield "\n".join([*_definition(f"_{title}_{name}", given), *_body(schedule, level, name)])
+    lines = [f"    if {formula.inputs[0]}.dtype == tf.float64:"]
+    lines += [f"    {line}" for line in _call(f"return _{title}_float64(", given, 8)]
+    lines += _call(f"return _{title}_float32(", given, 4)
+    yield "\n".join([*jit, *_definition(f"_{title}", given), *lines])
+
+
+def _definition(name: str, given: list[str]) -> list[str]:
+    lines = wrapped_call(f"def {name}(", given, 1)
+    return [*lines[:-1], f"{lines[-1]}:"]
+
+
+def _call(head: str, given: list[str], indent: int) -> list[str]:
+    return [f"    {line}" for line in wrapped_call(head, given, indent)]
+
+
+def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
+    formula = schedule.formula
+    roots = list(schedule.graphs[format_name][level])
+    kept = schedule.kept[format_name]
+    taken = {*_arguments(formula, level, kept=True), "tf", "keras", formula.name, "length", "position"}
+    lines: list[str] = []
+    if level == 1 and kept:
+        names = _kept_names(kept, taken)
+        lines.append(f"{', '.join(names)} = kept" if len(names) > 1 else f"({names[0]},) = kept")
+        replaced: dict[Node, Node] = {n: var(name) for n, name in zip(kept, names, strict=True)}
+        roots = [rebuild(root, replaced) for root in roots]
+    roots = [_renamed(root, formula, level) for root in roots]
+    whole = [*roots, *kept] if level == 0 else roots
+    used = {name for root in whole for name in variables(root)}
+    first = formula.inputs[0]
+    if "length" in used:
+        lines.append(f"length = _length({first}, axis, mask)")
+    if "position" in used:
+        lines.append(f"position = _position({first}, axis)")
+    statements, texts = bodies(whole, first, taken, narrow=format_name == "float32")
+    lines += statements
+    if level == 0:
+        rest = ", ".join(texts[1:]) + ("," if len(texts) == 2 else "")
+        lines += wrapped_return([texts[0], f"({rest})"])
+    else:
+        likes = [*formula.variables, *(["upstream"] if level == 2 else [])]
+        summed = [f"_summed_to({text}, {like})" for text, like in zip(texts, likes, strict=True)]
+        lines += wrapped_return(summed)
+    return [f"    {line}" for line in lines]
+
+
+def wrapped_return(values: list[str]) -> list[str]:
+    """``return`` of several values, one to a line where they are long."""
+    joined = ", ".join(values)
+    if len(joined) + 11 <= 88:
+        return [f"return {joined}"]
+    lines = []
+    for value in values:
+        if len(value) + 9 > 88 and value.startswith("_summed_to("):
+            inside, like = value[len("_summed_to(") : -1].rsplit(", ", 1)
+            lines += ["    _summed_to(", f"        {inside},", f"        {like},", "    ),"]
+        else:
+            lines.append(f"    {value},")
+    if len(values) == 1:
+        return (
+            ["return _summed_to(", *(line[4:] for line in lines[1:-1]), ")"]
+            if len(lines) > 1
+            else [f"return {joined}"]
+        )
+    return ["return (", *lines, ")"]
+
+
+def _kept_names(kept: list[Node] | tuple[Node, ...], taken: set[str]) -> list[str]:
+    names: list[str] = []
+    for current in kept:
+        noun = OPS[current.op].noun
+        name, count = noun, 1
+        while name in taken:
+            count += 1
+            name = f"{noun}{count}"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _renamed(root: Node, formula: Formula, level: int) -> Node:
+    """Upstreams under the names that the functions give them."""
+    if level < 2:
+        return root
+    return rebuild(root, {var(f"upstream_{v}_{level}"): var(f"upstream_{v}") for v in formula.variables})
+
+
+def _differentiable(schedule: AxisSchedule, level: int) -> str:
+    """A function of tensors alone, with its gradient: axis, mask and the like are around it."""
+    formula, title = schedule.formula, _TITLES[level]
+    fixed = [p.name for p in formula.parameters if not p.trainable]
+    outer = [*fixed, *(["kept"] if level else []), "axis", "mask"]
+    inner = [*formula.variables, *upstreams(formula, level)]
+    following, after = _TITLES[level + 1], upstreams(formula, level + 1)
+    new = [name for name in after if name not in inner]
+    own = _call(
+        f"return _{title}(" if level else f"y, kept = _{title}(",
+        _arguments(formula, level, kept=level == 1),
+        8,
+    )
+    if level:
+        own = _call(f"cotangents = _{title}(", _arguments(formula, level, kept=True), 8)
+    last = level + 1 == schedule.order
+    if last:
+        call = _call(f"return _{following}(", _arguments(formula, level + 1, kept=level == 0), 12)
+    else:
+        wrapped = ", ".join([*fixed, "kept", "axis", "mask"])
+        call = [f"    differentiable = _differentiable_{following}({wrapped})"]
+        call += _call("return differentiable(", [*formula.variables, *after], 12)
+    lines = [
+        *_definition(f"_differentiable_{title}", outer),
+        f'    """The {title.replace("_", " ")} as a function of tensors alone, with its gradient."""',
+        "",
+        "    @tf.custom_gradient",
+        f"    def differentiable({', '.join(inner)}):",
+        *(f"    {line}" for line in own),
+        "",
+        f"        def gradient({', '.join(new)}):",
+        *(f"        {line}" for line in call),
+        "",
+        f"        return {'cotangents' if level else 'y'}, gradient",
+        "",
+        "    return differentiable",
+    ]
+    return "\n".join(lines)

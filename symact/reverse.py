@@ -1,0 +1,169 @@
+"""Reverse: the vector–Jacobian product of a program over an axis, itself a program.
+
+One walk over the stages, last first. A Map passes its cotangent on through its partial derivatives,
+summed over the axis where an element-shaped Map reads a reduced value; a Reduce passes its cotangent
+to every element (sum), or to those that reach the extremum. No Jacobian is ever formed: every stage
+has the input's shape or the reduced one. The result has the same form as what it was derived from, so
+the second derivative is the same walk over the first one's program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from symact.derive import differentiate
+from symact.program import COUNT, POSITION, Map, Program, Reduce, Stage, has_any
+
+
+def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str) -> Program:
+    """The program that maps inputs and ``upstreams`` to the cotangents of ``variables``.
+
+    Args:
+        program: what is derived.
+        variables: names of the inputs whose cotangents are wanted, in order.
+        upstreams: a name for the cotangent of each of the program's outputs.
+        ties: where several elements reach a maximum or minimum: "share" gives each an equal part
+            of the cotangent, "first" gives the first one all of it.
+    """
+    walk = _Walk(program, variables, upstreams, ties)
+    for stage in reversed(program.stages):
+        walk.step(stage)
+    outputs = []
+    for name in variables:
+        target = f"cotangent_{walk.level}_{name}"
+        cotangent = sp.factor_terms(sp.Add(*walk.cotangents.get(name, [])))
+        walk.stages.append(Map(target, cotangent))
+        outputs.append(target)
+    return replace(
+        program,
+        stages=(*program.stages, *walk.stages),
+        outputs=tuple(outputs),
+        vectors=walk.vectors,
+        constants=program.constants | walk.constants,
+    )
+
+
+class _Walk:
+    """The cotangents collected so far, by name, each a list of terms; and the stages they needed."""
+
+    def __init__(
+        self, program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str
+    ) -> None:
+        self.ties = ties
+        elementwise = program.elementwise()
+        self.vectors = program.vectors | {
+            upstream
+            for upstream, output in zip(upstreams, program.outputs, strict=True)
+            if _is_vector(output, program)
+        }
+        self.elements = set(elementwise) | self.vectors
+        self.constants: set[str] = set()
+        self.stages: list[Stage] = []
+        self.level = upstreams[0].rpartition("_")[2] if "_" in upstreams[0] else "1"
+        self.wanted = _dependents(program, variables)
+        self.known = _by_output(program, self.elements)
+        self.cotangents: dict[str, list[sp.Expr]] = {}
+        for upstream, output in zip(upstreams, program.outputs, strict=True):
+            self.cotangents.setdefault(output, []).append(sp.Symbol(upstream, real=True))
+
+    def step(self, stage: Stage) -> None:
+        terms = self.cotangents.pop(stage.target, None)
+        if terms is None or stage.target not in self.wanted:
+            return
+        cotangent = sp.Add(*terms)
+        if cotangent == 0:
+            return
+        if isinstance(stage, Reduce):
+            self.reduce(stage, cotangent)
+        else:
+            self.map(stage, cotangent)
+
+    def map(self, stage: Map, cotangent: sp.Expr) -> None:
+        is_element = stage.target in self.elements
+        for symbol in sorted(stage.expression.free_symbols, key=str):
+            if symbol.name not in self.wanted:
+                continue
+            slope = differentiate(stage.expression, symbol).xreplace(self.known)
+            product = _product(cotangent, slope)
+            if is_element and symbol.name not in self.elements:
+                product = self.summed(product)
+            if product != 0:
+                self.cotangents.setdefault(symbol.name, []).append(product)
+
+    def summed(self, product: sp.Expr) -> sp.Expr:
+        """The sum of ``product`` over the axis, factors without elements taken out of it."""
+        total = []
+        for term in sp.Add.make_args(product):
+            inside, outside = [], []
+            for factor in sp.Mul.make_args(term):
+                (inside if has_any(factor, self.elements) else outside).append(factor)
+            if not inside:
+                total.append(sp.Mul(*outside, COUNT))
+                continue
+            total.append(sp.Mul(*outside, self.reduced(sp.Mul(*inside), "sum")))
+        return sp.Add(*total)
+
+    def reduced(self, expression: sp.Expr, kind: str, *, constant: bool = False) -> sp.Symbol:
+        for one, two in zip(self.stages, self.stages[1:], strict=False):
+            same = Map(one.target, expression), Reduce(two.target, kind, one.target)  # type: ignore[arg-type]
+            if (one, two) == same:
+                return sp.Symbol(two.target, real=True)
+        target = f"back_{self.level}_{len(self.stages)}"
+        source = f"of_{target}"
+        self.stages += [Map(source, expression), Reduce(target, kind, source)]  # type: ignore[arg-type]
+        self.elements.add(source)
+        if constant:
+            self.constants |= {target, source}
+        return sp.Symbol(target, real=True)
+
+    def reduce(self, stage: Reduce, cotangent: sp.Expr) -> None:
+        if stage.kind == "sum":
+            share: sp.Expr = sp.S.One
+        else:
+            reaches = sp.Eq(sp.Symbol(stage.source, real=True), sp.Symbol(stage.target, real=True))
+            if self.ties == "share":
+                one = sp.Piecewise((1, reaches), (0, True))
+                share = one / self.reduced(one, "sum", constant=True)
+            else:
+                first = self.reduced(sp.Piecewise((POSITION, reaches), (COUNT, True)), "min", constant=True)
+                share = sp.Piecewise((1, sp.Eq(POSITION, first)), (0, True))
+        self.cotangents.setdefault(stage.source, []).append(cotangent * share)
+
+
+def _is_vector(output: str, program: Program) -> bool:
+    """Whether a result has an element for each of the axis; a cotangent is shaped as its variable."""
+    if output == "y":
+        return program.formula.keeps_axis
+    return output.split("_", 2)[2] in program.vectors
+
+
+def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
+    """The exponential that the result is a multiple of, in terms of the result, which is kept anyway."""
+    stages = {stage.target: stage for stage in program.stages}
+    result = stages.get("y")
+    if not isinstance(result, Map) or "y" not in elements:
+        return {}
+    inside = [f for f in sp.Mul.make_args(result.expression) if has_any(f, elements)]
+    if len(inside) != 1 or not isinstance(inside[0], sp.exp):
+        return {}
+    return {inside[0]: sp.Symbol("y", real=True) * inside[0] / result.expression}
+
+
+def _product(cotangent: sp.Expr, slope: sp.Expr) -> sp.Expr:
+    return sp.Add(*(term * slope for term in sp.Add.make_args(cotangent)))
+
+
+def _dependents(program: Program, variables: tuple[str, ...]) -> set[str]:
+    """Everything that depends on ``variables`` by ways that are derived."""
+    found = set(variables)
+    for stage in program.stages:
+        if stage.target in program.constants:
+            continue
+        reads = (
+            {stage.source} if isinstance(stage, Reduce) else {s.name for s in stage.expression.free_symbols}
+        )
+        if reads & found:
+            found.add(stage.target)
+    return found

@@ -1,0 +1,81 @@
+"""The cache: a search's result comes back whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from symact.compiler import translate
+from symact.stabilize import cache
+
+FORMULA = "x*tanh(log(1+exp(x)))"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMACT_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("formula", [FORMULA, "x*erf(x/sqrt(2))", "Piecewise((x, x > 0), (x/10, True))"])
+def test_what_is_read_is_what_was_written(folder, formula):
+    cold = translate(formula)
+    assert len(list(folder.glob("*.json"))) == 6
+    warm = translate(formula)
+    assert warm.source == cold.source
+    assert warm.stable == cold.stable
+
+
+def test_another_option_is_another_entry(folder):
+    translate(FORMULA, order=1)
+    before = len(list(folder.iterdir()))
+    translate(FORMULA, order=1, prefer="fast")
+    translate(FORMULA, order=1, domain=(0, 1))
+    assert len(list(folder.iterdir())) == 3 * before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("exp", "log"),
+        lambda _: "{}",
+    ],
+    ids=["empty", "cut", "changed", "other"],
+)
+def test_a_damaged_entry_is_as_good_as_none(folder, damage):
+    cold = translate(FORMULA, order=1)
+    for entry in folder.glob("*.json"):
+        entry.write_text(damage(entry.read_text()))
+    assert translate(FORMULA, order=1).source == cold.source
+    assert cache.load(next(folder.glob("*.json")).stem) is not None  # mended
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("SYMACT_CACHE_DIR", str(blocked))
+    assert "def activation" in translate("tanh(x)").source
+
+
+def test_off_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYMACT_CACHE_DIR", "off")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    translate("tanh(x)")
+    assert not list(tmp_path.iterdir())
+
+
+def test_processes_may_share_a_cache(folder):
+    def run(_):
+        command = [sys.executable, "-m", "symact", "generate", FORMULA, "--order", "1"]
+        return subprocess.run(command, capture_output=True, env=dict(os.environ), check=True).stdout
+
+    with ThreadPoolExecutor(3) as pool:
+        sources = set(pool.map(run, range(3)))
+    assert len(sources) == 1
+    assert not list(folder.glob(".writing-*"))
