@@ -7,6 +7,7 @@ identity, and a walk over a graph costs its number of distinct nodes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -91,7 +92,9 @@ def var(name: str) -> Node:
 
 def const(value: sp.Expr | int | float) -> Node:
     """The constant ``value``, exact: a float stands for the binary fraction that it is."""
-    return _intern("const", (), sp.Rational(value) if isinstance(value, float) else sp.sympify(value), None)
+    if isinstance(value, float) and math.isfinite(value):
+        return _intern("const", (), sp.Rational(value), None)
+    return _intern("const", (), sp.oo * value if value in (math.inf, -math.inf) else sp.sympify(value), None)
 
 
 def exact(constant: Node) -> sp.Expr:

@@ -74,3 +74,8 @@ def test_functions_outside_the_table_are_refused():
 def test_every_op_names_its_tensorflow_spelling():
     for op in OPS.values():
         assert all(f"{{{i}}}" in op.tensorflow for i in range(op.arity))
+
+
+def test_an_infinite_constant_stays_infinite():
+    assert const(float("-inf")).value is -sp.oo
+    assert const(float("inf")) is const(sp.oo)

@@ -1,8 +1,9 @@
 """Simulate: what a graph would compute in a format, each kernel as inaccurate as it was measured.
 
 TensorFlow is not run. Every operation is evaluated in float64, disturbed by up to the kernel's
-worst error from the op table, rounded to the format, and flushed to zero below the normal range. The
-disturbance is pseudo-random but fixed, so that a score is the same in every run.
+worst error as measured at such arguments (kernels.toml), rounded to the format, and flushed to zero
+below the normal range. The disturbance is pseudo-random but fixed, so that a score is the same in
+every run.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ import numpy as np
 
 from symact.graph import Node, walk
 from symact.numbers import as_float
-from symact.ops import OPS
-from symact.stabilize.formats import FLOAT64, Array, Format
-
-# Kernels for float64 are closer to their format than those for float32 (libm quality).
-_WORST_FLOAT64_KERNEL = 1.5
+from symact.ops import OPS, kernel_ulp
+from symact.stabilize.formats import Array, Format
 
 
 @lru_cache(maxsize=64)
@@ -67,13 +65,13 @@ def _apply(
     result = op.numpy(*(done[arg] for arg in current.args))
     if op.boolean or op.name == "where":
         return np.asarray(result)
-    worst = op.kernel_ulp if fmt is not FLOAT64 else min(op.kernel_ulp, _WORST_FLOAT64_KERNEL)
-    if worst > 0.5:
+    beyond_rounding = 0.0 if op.exact else kernel_ulp(op.name, fmt.name, done[current.args[0]]) - 0.5
+    if np.any(beyond_rounding > 0.0):
         # Numbered by op name, so that a graph's score does not depend on what was scored before.
         noise = _disturbance(sum(map(ord, op.name)), int(np.prod(shape, dtype=int))).reshape(shape)
         # Next to the smallest normal number the disturbance itself would flush results to zero.
         disturbed = np.abs(result) > 8 * fmt.min_normal
-        result = result + noise * (worst - 0.5) * fmt.ulp(result) * disturbed
+        result = result + noise * np.maximum(beyond_rounding, 0.0) * fmt.ulp(result) * disturbed
     return fmt.round(result)
 
 
