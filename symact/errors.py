@@ -36,6 +36,10 @@ class OutputError(SymactError):
     """A file that cannot be written, or would be overwritten without leave."""
 
 
+class AccuracyError(SymactError, AssertionError):
+    """Results that are further from the truth than was asked for."""
+
+
 def _shorten(text: str, width: int = 120) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= width else flat[: width - 1] + "…"

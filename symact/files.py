@@ -9,8 +9,8 @@ from pathlib import Path
 from symact.errors import OutputError
 
 
-def write_atomically(path: str | os.PathLike[str], text: str, *, force: bool = False) -> None:
-    """Write ``text`` to ``path`` in one step; an existing file is replaced only with ``force``.
+def write_atomically(path: str | os.PathLike[str], content: str | bytes, *, force: bool = False) -> None:
+    """Write ``content`` to ``path`` in one step, text as UTF-8; a file is replaced only with ``force``.
 
     Raises:
         OutputError: the file exists, or its folder cannot be written to. Nothing is left behind.
@@ -27,8 +27,8 @@ def write_atomically(path: str | os.PathLike[str], text: str, *, force: bool = F
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror}") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         # mkstemp makes files private; the user's own default applies to files they asked for.
         mask = os.umask(0)
         os.umask(mask)

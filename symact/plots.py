@@ -1,0 +1,5 @@
+"""Plots."""
+
+
+def png(comparison: object) -> bytes:
+    return b""
