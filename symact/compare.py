@@ -133,7 +133,7 @@ def _measured(
                 problems.setdefault(name, {})[title] = _UNCONNECTED
             else:
                 results[name] = result
-        errors = {name: judge.errors(order, points, truth, result) for name, result in results.items()}
+        errors = {name: judge.errors(order, points, truth, result)[0] for name, result in results.items()}
         columns.append(_Column(truth[0], results, errors))
     return tuple(columns)
 

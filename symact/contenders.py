@@ -19,8 +19,6 @@ from symact.formula import Formula
 from symact.stabilize.formats import Array, Format
 
 _LONGEST_REASON = 160
-# Every call has as many inputs as this, the last one repeated: XLA compiles anew for every shape.
-_BATCH = 1 << 14
 
 
 class ComparisonImpossible(Exception):
@@ -41,13 +39,17 @@ class Contender:
     function: Callable[[Any], Any]
     judged: bool
 
-    def columns(self, points: Array, fmt: Format, wanted: int) -> tuple[Array | None, ...]:
+    def columns(
+        self, points: Array, fmt: Format, wanted: int, batch: int = 1 << 14
+    ) -> tuple[Array | None, ...]:
         """The value and the first derivatives at ``points``, as float64 arrays of numbers of ``fmt``.
 
         Args:
             points: numbers of ``fmt``, one-dimensional.
             fmt: the format to compute in.
             wanted: how many columns: 1 value only, 2 the derivative too, 3 the second derivative.
+            batch: how many inputs every call has, the last one repeated where there are fewer: XLA
+                compiles anew for every shape.
 
         Returns:
             ``wanted`` arrays of the shape of ``points``; None for a derivative that does not depend on
@@ -56,15 +58,15 @@ class Contender:
         Raises:
             ComparisonImpossible: the function raises, or returns what is no tensor of that shape.
         """
-        parts = [self._batch(part, fmt, wanted) for part in _batches(points)]
+        parts = [self._batch(points[i : i + batch], batch, fmt, wanted) for i in range(0, len(points), batch)]
         return tuple(
             None if any(part[order] is None for part in parts) else np.concatenate([p[order] for p in parts])
             for order in range(wanted)
         )
 
-    def _batch(self, points: Array, fmt: Format, wanted: int) -> tuple[Array | None, ...]:
+    def _batch(self, points: Array, batch: int, fmt: Format, wanted: int) -> tuple[Array | None, ...]:
         """As ``columns``, for at most a batch of inputs."""
-        filled = np.concatenate([points, np.full(_BATCH - len(points), points[-1])])
+        filled = np.concatenate([points, np.full(batch - len(points), points[-1])])
         try:
             results = _differentiated(self.function, _tensor(filled, fmt), wanted)
         except Exception as error:  # whatever somebody's function raises
@@ -73,10 +75,6 @@ class Contender:
             if result is not None and result.shape != filled.shape:
                 raise ComparisonImpossible(f"returns shape {result.shape} for input {filled.shape}")
         return tuple(None if result is None else result[: len(points)] for result in results)
-
-
-def _batches(points: Array) -> list[Array]:
-    return [points[i : i + _BATCH] for i in range(0, len(points), _BATCH)]
 
 
 def _tensor(points: Array, fmt: Format) -> Any:

@@ -26,7 +26,8 @@ class Figures:
         wrong_zero: how many results are zero where the truth is a normal number.
         wrong_sign: how many finite results have the opposite sign of a truth that is a normal number.
         count: how many inputs were judged: those where there is a true value.
-        undecided: how many were left out because neither screen nor Arb could settle them.
+        undecided: how many of many inputs were not settled: whether they are correctly rounded, or, where
+            the screen could not follow the function, their error; the latter are not in ``count``.
     """
 
     worst_ulp: float
@@ -106,7 +107,7 @@ def tally(points: Array, truth: Array, results: Array, errors: Array, fmt: Forma
         bits=float(bits.sum()),
         finite=len(errors) if whole else int(np.count_nonzero(finite)),
         rounded=int(np.count_nonzero(errors <= 0.5)),
-        nan=0 if whole else int(np.count_nonzero(np.isnan(results))),
+        nan=0 if whole else int(np.count_nonzero(np.isnan(results) & (errors > 0))),
         inf=0 if whole else int(np.count_nonzero(np.isinf(results) & (errors > 0))),
         wrong_zero=int(np.count_nonzero((results == 0) & normal)),
         wrong_sign=int(np.count_nonzero((results * np.sign(truth) < 0) & normal)),

@@ -69,11 +69,10 @@ class Judge:
             found += roots(truth, grid, values, self.fmt, **self.parameters)
         return found
 
-    def screen(self, order: int, most_single: int = 1 << 62) -> Screen:
-        """The quick way to the truth of one column, for narrow formats."""
-        return Screen(
-            self.expressions[order], self._name, self.parameters, self.fmt, self.truths[order], most_single
-        )
+    def screen(self, order: int, **limits: int) -> Screen:
+        """The quick way to the truth of one column, for narrow formats; ``limits`` as ``Screen`` has."""
+        expression, truth = self.expressions[order], self.truths[order]
+        return Screen(expression, self._name, self.parameters, self.fmt, truth, **limits)
 
     def truth(self, order: int, points: Array) -> tuple[Array, Array, bool]:
         """Exact values at sorted ``points``, as sums of two, and whether they are proven to all digits.
@@ -84,46 +83,59 @@ class Judge:
             return *self.truths[order].at(points, **self.parameters), True
         values = np.full(points.shape, np.nan)
         finite = np.isfinite(points)
-        values[finite] = self.screen(order).at(points[finite])
+        values[finite], _ = self.screen(order).at(points[finite])
         values[~finite] = self.truths[order].at(points[~finite], **self.parameters)[0]
         return values, np.zeros(points.shape), False
 
-    def errors(self, order: int, points: Array, truth: tuple[Array, Array, bool], results: Array) -> Array:
-        """Errors in ULP of ``results`` at ``points``; 0 for every subgradient at a kink."""
+    def errors(
+        self,
+        order: int,
+        points: Array,
+        truth: tuple[Array, Array, bool],
+        results: Array,
+        most_ties: int = 1 << 62,
+    ) -> tuple[Array, int]:
+        """Errors in ULP of ``results`` at sorted ``points``; 0 for every subgradient at a kink.
+
+        Returns:
+            The errors, and how many near-ties are left open: more than ``most_ties`` are not settled.
+        """
         high, low, proven = truth
         errors = ulp_error(results, high, low, self.fmt)
-        if not proven:
-            self.settle(order, points, results, errors)
+        left = 0 if proven else self._settle(order, points, results, errors, most_ties)
         if order:
-            self.forgive(order, points, results, errors)
+            self._forgive(order, points, results, errors)
         if not self.fmt.gradual:
             # Close to the smallest normal number a factor may be flushed before the product is.
             low_end = np.abs(high) < _FLUSHED_BELOW * self.fmt.min_normal
             errors[low_end & (np.abs(results) <= self.fmt.min_normal)] = 0.0
-        return self._flushed(order, points, results, errors)
+        return self._flushed(order, points, results, errors), left
 
-    def settle(self, order: int, points: Array, results: Array, errors: Array) -> int:
+    def _settle(self, order: int, points: Array, results: Array, errors: Array, most_ties: int) -> int:
         """Decide by Arb, in place, whether near-ties are rounded correctly, and the worst error.
 
         Returns:
-            How many inputs Arb was asked for.
+            How many near-ties are left open, being too many.
         """
-        open_ = np.abs(errors - 0.5) <= 2 * MARGIN
-        if len(errors):
-            finite = np.where(np.isfinite(results), errors, -1.0)
-            open_[np.argmax(finite)] = True
-        at = np.flatnonzero(open_)
+        if not len(errors):
+            return 0
+        ties = np.flatnonzero(np.abs(errors - 0.5) <= 2 * MARGIN)
+        left = len(ties) if len(ties) > most_ties else 0
+        worst = int(np.argmax(np.where(np.isfinite(results), errors, -1.0)))
+        at = np.append(ties[: 0 if left else None], worst)
         high, low = self.truths[order].at(points[at], **self.parameters)
         errors[at] = ulp_error(results[at], high, low, self.fmt)
-        return len(at)
+        return left
 
-    def forgive(self, order: int, points: Array, results: Array, errors: Array) -> None:
+    def _forgive(self, order: int, points: Array, results: Array, errors: Array) -> None:
         """Set errors to 0, in place, where a result lies between the two sides' derivatives at a kink."""
         for kink in self.kinks:
             rounded = float(self.fmt.round(np.float64(kink)))
             # The rounding of what is compared at a switch shifts the kink to a number next to it.
             around = np.arange(-_KINK_WIDTH - 1, _KINK_WIDTH + 2)
             near = self.fmt.number(self.fmt.ordinal([rounded]) + around)
+            if points[-1] < near[0] or points[0] > near[-1]:
+                continue
             at = np.flatnonzero(np.isin(points, near[1:-1]))
             if len(at):
                 # The limits at the kink; and beyond its neighbours, since it may lie between two numbers.
@@ -137,15 +149,15 @@ class Judge:
     def _flushed(self, order: int, points: Array, results: Array, errors: Array) -> Array:
         """Errors where TensorFlow may take a subnormal input for zero: the smaller of both readings."""
         tiny = (np.abs(points) < self.fmt.min_normal) & (points != 0.0)
-        if self.fmt.gradual or not tiny.any() or not self.domain[0] < 0.0 < self.domain[1]:
+        if self.fmt.gradual or not tiny.any():
             return errors
         high, low = self.truths[order].at(0.0, **self.parameters)
-        if np.isnan(high):
+        if np.isnan(high) or not self.domain[0] < 0.0 < self.domain[1]:
             return np.where(tiny, 0.0, errors)
         count = int(np.count_nonzero(tiny))
         at_zero = ulp_error(results[tiny], np.full(count, high), np.full(count, low), self.fmt)
         if order:
-            self.forgive(order, np.zeros(count), results[tiny], at_zero)
+            self._forgive(order, np.zeros(count), results[tiny], at_zero)
         errors[tiny] = np.minimum(errors[tiny], at_zero)
         return errors
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 from flint import arb
 
@@ -55,6 +56,7 @@ class Screen:
         fmt: float16, bfloat16 or float32; float64 has no digits to spare for a screen.
         truth: of the same expression; what decides where the screen does not.
         most_single: how many inputs Arb may evaluate one by one in each call.
+        most_intervals: how many intervals may be tried in each call.
     """
 
     def __init__(
@@ -65,30 +67,31 @@ class Screen:
         fmt: Format,
         truth: Truth,
         most_single: int = 1 << 62,
+        most_intervals: int = 1 << 62,
     ) -> None:
         self.fmt, self.truth, self.parameters = fmt, truth, parameters
-        self._most_single = most_single
+        self._most_single, self._most_intervals = most_single, most_intervals
         try:
             self._taylor: Taylor | None = Taylor(expression, name, parameters)
         except NoSeries:
             self._taylor = None
 
-    def parts(self, points: Array) -> Iterator[tuple[slice, Array]]:
+    def parts(self, points: Array) -> Iterator[tuple[slice, Array | None]]:
         """The values at sorted finite ``points``, interval by interval.
 
         Yields:
             Which of the points, and the values there: NaN where the expression has none, ±inf where they
-            exceed the format. ``None``-like NaN also stands where more than ``most_single`` inputs need
-            Arb; those are counted in ``left_out``.
+            exceed the format; None where that would take more than ``most_single`` evaluations or more
+            than ``most_intervals`` intervals.
         """
-        self.left_out = 0
-        single = 0
+        single = intervals = 0
         stack = [(0, len(points))]
         while stack:
             first, last = stack.pop()
             here = slice(first, last)
             found = None
-            if self._taylor is not None and last - first > _FEW:
+            if self._taylor is not None and last - first > _FEW and intervals < self._most_intervals:
+                intervals += 1
                 found = self._polynomial(float(points[first]), float(points[last - 1]))
                 if found is None:
                     middle = _between(points, first, last)
@@ -97,18 +100,20 @@ class Screen:
             if found is not None:
                 yield here, found.at(points[here])
             elif single + last - first > self._most_single:
-                self.left_out += last - first
-                yield here, np.full(last - first, np.nan)
+                yield here, None
             else:
                 single += last - first
                 yield here, self.truth.at(points[here], **self.parameters)[0]
 
-    def at(self, points: Array) -> Array:
-        """The values at sorted finite ``points``."""
-        values = np.empty(len(points))
+    def at(self, points: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """The values at sorted finite ``points``, and which of them are known."""
+        values, known = np.full(len(points), np.nan), np.ones(len(points), bool)
         for here, part in self.parts(points):
-            values[here] = part
-        return values
+            if part is None:
+                known[here] = False
+            else:
+                values[here] = part
+        return values, known
 
     def _polynomial(self, low: float, high: float) -> _Polynomial | None:
         assert self._taylor is not None

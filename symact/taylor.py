@@ -16,6 +16,7 @@ from flint import arb, arb_series, ctx
 from symact.convert import to_graph
 from symact.graph import Node, walk
 from symact.numbers import as_ball
+from symact.scaled import SCALED, Scaled, exponential, hyperbolic, multiplied_out
 from symact.stabilize.truth import LOGIC
 
 Series = Any  # arb_series, or bool or None for conditions, as in Truth
@@ -51,8 +52,8 @@ class Taylor:
                 if step.op in _LEAVES:
                     values.append(self._leaf(step, center))
                 else:
-                    values.append(_FUNCTIONS[step.op](*(values[i] for i in arguments)))
-            return values[-1]
+                    values.append(_applied(step, [values[i] for i in arguments]))
+            return multiplied_out(values[-1])
         except (ValueError, ZeroDivisionError):  # a division or a root at a ball that holds zero
             return arb_series([arb.nan()])
         finally:
@@ -68,6 +69,19 @@ class Taylor:
         return arb_series([arb(self._parameters[str(step.name)])])
 
 
+def _applied(step: Node, arguments: list[Series]) -> Series:
+    if step.op == "where" or not any(isinstance(argument, Scaled) for argument in arguments):
+        if step.op == "exp":
+            return exponential(step.args[0], arguments[0])
+        if step.op in _HYPERBOLIC:
+            large = hyperbolic(step.args[0], arguments[0], _HYPERBOLIC[step.op])
+            return _FUNCTIONS[step.op](*arguments) if large is None else large
+        return _FUNCTIONS[step.op](*arguments)
+    kept = SCALED[step.op](*arguments) if step.op in SCALED else None
+    return _FUNCTIONS[step.op](*map(multiplied_out, arguments)) if kept is None else kept
+
+
+_HYPERBOLIC = {"cosh": 1, "sinh": -1}
 _LEAVES = {"const", "var", "true", "false"}
 
 
