@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from symact.console import check_output, progress, show, silent_native_stderr, width
+from symact.errors import OptionError
 
 if TYPE_CHECKING:
     from symact.comparison import Comparison
     from symact.compiler import Compilation
+    from symact.exhaustive import Exhaustive
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
 _OPTIONS = [
@@ -28,6 +30,11 @@ _OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     click.option("--plot", metavar="FILE.png", help="Draw the function, and everybody's errors."),
     click.option("--html", metavar="FILE.html", help="Write one page with everything in it."),
+    click.option("--exhaustive", is_flag=True, help="Besides, try every one of the 2**32 float32 inputs."),
+    click.option("--workers", metavar="N|dask://HOST:PORT", help="Who tries them; default: every processor."),
+    click.option(
+        "--resume", metavar="FILE", help="Journal of the inputs tried; default: in ~/.cache/symact."
+    ),
     click.option("--force", is_flag=True, help="Overwrite existing files."),
 ]
 
@@ -49,6 +56,9 @@ class Request:
     as_json: bool
     plot: str | None
     html: str | None
+    exhaustive: bool
+    workers: str | None
+    resume: str | None
     force: bool
 
     def check(self) -> None:
@@ -56,6 +66,18 @@ class Request:
         for option, path in (("--plot", self.plot), ("--html", self.html)):
             if path is not None:
                 check_output(path, self.force, option)
+        if not self.exhaustive and (self.workers is not None or self.resume is not None):
+            raise OptionError("--workers and --resume belong to --exhaustive; pass that too")
+        if self.workers is not None and not self.workers.startswith("dask://"):
+            self.processes()
+
+    def processes(self) -> int | str | None:
+        """``workers`` as ``exhaust`` takes it."""
+        if self.workers is None or self.workers.startswith("dask://"):
+            return self.workers
+        if not self.workers.isdecimal() or int(self.workers) < 1:
+            raise OptionError(f"--workers {self.workers!r} is neither a number from 1 nor dask://HOST:PORT")
+        return int(self.workers)
 
 
 def run_compare(compilation: Compilation, request: Request) -> None:
@@ -70,18 +92,36 @@ def run_compare(compilation: Compilation, request: Request) -> None:
         from symact.compare import compare
 
         comparison = compare(load(compilation), against=request.against, dtype=request.dtypes or "all")
-    show(_as_text(comparison, request.as_json))
+    if not request.as_json:
+        from symact.report import comparison_text
+
+        show(comparison_text(comparison, width()))
     _write_views(comparison, compilation, request)
+    swept = _swept(compilation, request) if request.exhaustive else None
+    if request.as_json:
+        data = comparison.as_dict() | ({} if swept is None else {"exhaustive": swept.as_dict()})
+        show(json.dumps(data, indent=2, allow_nan=False) + "\n")
     if request.fail_above is not None:
+        if swept is not None:
+            swept.assert_accurate(request.fail_above)
         comparison.assert_accurate(request.fail_above)
 
 
-def _as_text(comparison: Comparison, as_json: bool) -> str:
-    from symact.report import comparison_text
+def _swept(compilation: Compilation, request: Request) -> Exhaustive:
+    """The figures over all float32 inputs, printed unless JSON is asked for."""
+    from symact.exhaustive import exhaust
+    from symact.exhaustive_text import ProgressLine, exhaustive_text
 
-    if as_json:
-        return json.dumps(comparison.as_dict(), indent=2, allow_nan=False) + "\n"
-    return comparison_text(comparison, width())
+    found = exhaust(
+        compilation,
+        against=request.against,
+        workers=request.processes(),
+        resume=request.resume,
+        progress=ProgressLine(),
+    )
+    if not request.as_json:
+        show("\n" + exhaustive_text(found, width()))
+    return found
 
 
 def _write_views(comparison: Comparison, compilation: Compilation, request: Request) -> None:

@@ -19,6 +19,9 @@
         specials    list of {x, column, truth, results} for x of -inf, inf and nan; truth is the limit,
                     or "nan" where there is none; these count in no figure
 
+    exhaustive    with --exhaustive only: chunks (done) of (all), values, gradients: contender → figures
+                  over every float32 input; nan_lost: contender → NaN inputs that did not give NaN; seconds
+
 Columns in ``problems`` are "value", "derivative" and "second derivative". Every number that is not finite
 is written as the string "nan", "inf" or "-inf", so that the text is strict JSON. ULP are units in the last
 place of the format; an error of 2**79 or more stands for a finite number where the truth is infinite.
@@ -185,7 +188,7 @@ class Comparison:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "curves"}
         formats = {dtype: asdict(compared) for dtype, compared in self.formats.items()}
-        plain = _plain({"schema": SCHEMA, **named, "formats": formats})
+        plain = plain_data({"schema": SCHEMA, **named, "formats": formats})
         assert isinstance(plain, dict)
         return plain
 
@@ -195,11 +198,12 @@ class Comparison:
         return comparison_fragment(self)
 
 
-def _plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
+    """``value`` in dicts, lists, strings and numbers; floats that are not finite as strings."""
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain_data(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain_data(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich import box
 from rich.console import Console
@@ -106,16 +106,23 @@ def format_title(dtype: str, compared: FormatComparison) -> str:
 
 
 def _format_table(dtype: str, compared: FormatComparison, width: int | None) -> str:
-    table = _table(format_title(dtype, compared))
+    rows = [
+        [column if i == 0 else "", name, *figure_cells(figures)]
+        for column in COLUMNS
+        for i, (name, figures) in enumerate(compared.column(column).items())
+    ]
+    return figures_table(format_title(dtype, compared), FIGURE_TITLES, rows, width)
+
+
+def figures_table(title: str, heads: Iterable[str], rows: Iterable[list[str]], width: int | None) -> str:
+    """Rows of column, contender and figures under ``heads``."""
+    table = _table(title)
     table.add_column("")
     table.add_column("")
-    for title in FIGURE_TITLES:
-        table.add_column(title, justify="right")
-    for column in COLUMNS:
-        label = column
-        for name, figures in compared.column(column).items():
-            table.add_row(label, name, *figure_cells(figures))
-            label = ""
+    for head in heads:
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*row)
     return _rendered(table, width)
 
 
