@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -156,7 +158,7 @@ def _by_processes(job: Job, chunks: list[int], count: int) -> Iterator[tuple[int
         ) from None
     # Spawned: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(os.getcwd(),))
+    pool = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(os.getcwd(), os.getpid()))
     try:
         futures = {pool.submit(judge_chunk, job, chunk): chunk for chunk in chunks}
         for future in as_completed(futures):
@@ -167,10 +169,9 @@ def _by_processes(job: Job, chunks: list[int], count: int) -> Iterator[tuple[int
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start_worker(directory: str) -> None:
+def _start_worker(directory: str, parent: int) -> None:
     """One thread a process, quiet, and with modules of the parent's directory within reach."""
-    import sys
-
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.path.insert(0, directory)
     null = os.open(os.devnull, os.O_WRONLY)
@@ -179,6 +180,13 @@ def _start_worker(directory: str) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process soon after a parent that was killed, and could not say so."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _by_dask(job: Job, chunks: list[int], workers: Any) -> Iterator[tuple[int, ChunkFigures]]:

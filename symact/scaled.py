@@ -66,6 +66,18 @@ def multiplied_out(value: Any) -> Any:
     return value.plain() if isinstance(value, Scaled) else value
 
 
+def beyond(value: Any, bound: float) -> int:
+    """The sign of ``value`` where it is larger than ``bound`` in size all over its ball, else 0."""
+    scaled = as_scaled(value)
+    mantissa = scaled.mantissa[0]
+    if mantissa.is_finite() and scaled.exponents:
+        # As a ball the product would hold 0; its lower bound does not.
+        lowest = scaled.exponent()[0].lower().exp() * mantissa.abs_lower()
+    else:
+        lowest = mantissa.abs_lower()
+    return int(float(mantissa.sgn())) if lowest > bound else 0
+
+
 def exponential(argument: Node, series: arb_series) -> Any:
     """``exp(argument)``, scaled where ``series``, the argument's, is large all over its ball."""
     if not series[0].abs_lower() > _LARGE:

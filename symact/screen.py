@@ -16,6 +16,7 @@ import numpy.typing as npt
 import sympy as sp
 from flint import arb
 
+from symact.scaled import beyond, multiplied_out
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.truth import Truth
 from symact.taylor import NoSeries, Taylor
@@ -119,22 +120,27 @@ class Screen:
         assert self._taylor is not None
         center = low + (high - low) / 2
         radius = 2.0 ** np.ceil(np.log2(max(high - center, center - low, 2.0**-1000)))
-        whole = self._taylor.at(arb(low).union(arb(high)), _LENGTH, 128)
+        found = self._taylor.at(arb(low).union(arb(high)), _LENGTH, 128)
+        overflow = beyond(found, 2 * self.fmt.max)
+        if overflow:
+            return _Polynomial(center, radius, (overflow * np.inf,))
+        whole = multiplied_out(found)
         value = whole[0]
         if not value.is_finite():
             return None
-        if value.abs_lower() > 2 * self.fmt.max:
-            return _Polynomial(center, radius, (np.inf if value > 0 else -np.inf,))
         remainder = float((whole[_LENGTH - 1] * arb(radius) ** (_LENGTH - 1)).abs_upper())
-        goal = MARGIN * 2.0 ** (1 - self.fmt.digits)
+        # A little less than the margin in units of the smallest value: for the float arithmetic on bounds.
+        goal = 0.98 * MARGIN * 2.0**-self.fmt.digits
         largest = max(float(value.abs_upper()), self.fmt.min_normal)
         if not remainder <= goal * largest:
             return None
         for precision in _PRECISIONS:
-            series = self._taylor.at(arb(center), _LENGTH - 1, precision)
+            series = multiplied_out(self._taylor.at(arb(center), _LENGTH - 1, precision))
             terms = [series[k] * arb(radius) ** k for k in range(_LENGTH - 1)]
             coefficients = [float(term.mid()) for term in terms]
             sizes = np.abs(coefficients)
+            if not np.isfinite(sizes).all():
+                return None
             spread = sum(float(term.rad()) for term in terms)
             steps = np.arange(len(terms))
             error = remainder + spread + _ROUNDING * float(np.sum((4 * steps + 4) * sizes)) + 2.0**-1000

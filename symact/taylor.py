@@ -42,7 +42,7 @@ class Taylor:
         self._arguments = [[position[arg] for arg in step.args] for step in self._steps]
         self._name, self._parameters = name, parameters
 
-    def at(self, center: arb, length: int, precision: int) -> arb_series:
+    def at(self, center: arb, length: int, precision: int) -> arb_series | Scaled:
         """The first ``length`` coefficients at ``center``; NaN where a branch is undecided over it."""
         before = ctx.prec, ctx.cap
         ctx.prec, ctx.cap = precision, length
@@ -53,7 +53,7 @@ class Taylor:
                     values.append(self._leaf(step, center))
                 else:
                     values.append(_applied(step, [values[i] for i in arguments]))
-            return multiplied_out(values[-1])
+            return values[-1]
         except (ValueError, ZeroDivisionError):  # a division or a root at a ball that holds zero
             return arb_series([arb.nan()])
         finally:
@@ -97,6 +97,14 @@ def _summed_up(constant: arb, slope: arb_series, argument: arb_series) -> arb_se
 
 def _cosh(s: arb_series) -> arb_series:
     return _begun(s[0].cosh(), (s.exp() + (-s).exp()) / 2)
+
+
+def _tanh_slope(s: arb_series) -> arb_series:
+    """1/cosh², by which tanh is told apart from ±1 in its tails."""
+    if not s[0].abs_lower() > 8:
+        return 1 / (_cosh(s) * _cosh(s))
+    e = (-2 * s if s[0] > 0 else 2 * s).exp()
+    return 4 * e / ((1 + e) * (1 + e))
 
 
 def _unless(sign: bool | None, positive: arb_series, negative: arb_series) -> arb_series:
@@ -146,8 +154,7 @@ SERIES: dict[str, Callable[..., arb_series]] = {
     "log1p": lambda a: _begun(a[0].log1p(), (1 + a).log()),
     "sinh": lambda a: _begun(a[0].sinh(), (a.exp() - (-a).exp()) / 2),
     "cosh": _cosh,
-    # By its slope 1/cosh², since quotients of exponentials lose the tails over an interval.
-    "tanh": lambda a: _summed_up(a[0].tanh(), 1 / (_cosh(a) * _cosh(a)), a),
+    "tanh": lambda a: _summed_up(a[0].tanh(), _tanh_slope(a), a),
     "asinh": lambda a: _summed_up(a[0].asinh(), (1 + a * a).rsqrt(), a),
     "acosh": lambda a: _summed_up(a[0].acosh(), (a * a - 1).rsqrt(), a),
     "atanh": lambda a: _summed_up(a[0].atanh(), 1 / (1 - a * a), a),
