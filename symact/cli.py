@@ -97,7 +97,8 @@ _LIKE_AN_OPTION = re.compile(r"--[a-z][a-z-]+(=|$)")
 @_formula_options
 @click.option("-o", "--output", type=click.Path(), help="File to write; default: standard output.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def generate(output: str | None, force: bool, **options: Any) -> None:
+@click.option("--with-test", is_flag=True, help="Write test_NAME.py beside it, with exact values in it.")
+def generate(output: str | None, force: bool, with_test: bool, **options: Any) -> None:
     """Write the stand-alone Keras module for FORMULA.
 
     \b
@@ -105,20 +106,41 @@ def generate(output: str | None, force: bool, **options: Any) -> None:
       symact generate "x*tanh(log(1+exp(x)))" --name mish -o mish.py
       symact generate "Piecewise((x, x>=0), (a*x, True))" --param a=0.1 --name leaky_relu
       symact generate "x*log(x)" --domain 0,oo --name xlogx
+      symact generate "log(1+exp(x))" -o softplus.py --with-test
     """
-    from symact.files import write_atomically
-
+    if with_test and (output is None or not output.endswith(".py")):
+        raise OptionError("--with-test writes a test beside the module; pass -o FILE.py with it")
     if output is not None:
         check_output(output, force)
         if options["name"] is None and Path(output).stem.isidentifier():
             options["name"] = Path(output).stem
-    source = _translated(**options).source
+        if with_test:
+            check_output(str(_test_path(output)), force)
+    compilation = _translated(**options)
     if output is None:
         # As in a file, UTF-8: what Python reads, whatever the terminal's encoding.
-        show(source.encode())
+        show(compilation.source.encode())
     else:
-        write_atomically(output, source, force=force)
-        click.echo(f"wrote {output}", err=True)
+        _write_module(compilation, output, force, with_test)
+
+
+def _test_path(output: str) -> Path:
+    return Path(output).with_name(f"test_{Path(output).name}")
+
+
+def _write_module(compilation: Compilation, output: str, force: bool, with_test: bool) -> None:
+    """The module, and its test with it: both are written, or neither."""
+    from symact.files import write_together
+
+    files: dict[str | os.PathLike[str], str | bytes] = {output: compilation.source}
+    if with_test:
+        from symact.testing import source_of_test
+
+        with progress("computing exact values"):
+            files[_test_path(output)] = source_of_test(compilation, Path(output).name)
+    write_together(files, force=force)
+    for path in files:
+        click.echo(f"wrote {path}", err=True)
 
 
 @cli.command(cls=_FormulaCommand)
