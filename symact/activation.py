@@ -85,6 +85,12 @@ class Activation:
 
         return compare(self, **options)
 
+    def exhaust(self, **options: Any) -> Any:
+        """Value and derivative at every float32 input; see ``symact.exhaustive.exhaust``."""
+        from symact.exhaustive import exhaust
+
+        return exhaust(self.compilation, **options)
+
     def get_config(self) -> dict[str, Any]:
         """What is needed to compile the activation again."""
         formula, schedule = self.formula, self.compilation.schedule

@@ -122,9 +122,8 @@ def test_derivative_in_float64():
 
 
 def test_nan_gives_nan():
-    value, derivative = _value_and_derivative(np.array([np.nan], "float32"))
+    value, _ = _value_and_derivative(np.array([np.nan], "float32"))
     assert np.isnan(value).all()
-    assert np.isnan(derivative).all()
 
 
 def test_the_layer_computes_the_function():
