@@ -27,7 +27,7 @@ CHUNKS = 1 << (32 - _CHUNK_BITS)
 _BATCH = 1 << 18
 _BLOCK = 1 << 15
 # What a chunk may cost: evaluations by Arb alone, intervals of the screen, near-ties in each block.
-_LIMITS = {"most_single": 20_000, "most_intervals": 30_000}
+_LIMITS = {"most_single": 5_000, "most_intervals": 8_000}
 _MOST_TIES = 64
 
 

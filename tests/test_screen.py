@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symact.judge import Judge
+from symact.judge import Judge, _plain_errors
 from symact.parse import parse
 from symact.screen import MARGIN
 from symact.stabilize.formats import FLOAT32
+from symact.stabilize.score import ulp_error
 
 FORMULAS = [
     "x*tanh(log(1+exp(x)))",
@@ -65,3 +66,16 @@ def test_the_screen_is_within_its_margin_everywhere(text):
             inside = np.abs(high) < 1.9 * FLOAT32.max
             assert np.all(off[settled & inside] <= MARGIN), points[tried][settled & inside]
             assert np.all(np.abs(values[tried])[settled & ~inside] > FLOAT32.max)
+
+
+def test_errors_of_normal_numbers_are_the_same_the_short_way():
+    random = np.random.default_rng(3)
+    truth = np.ldexp(random.uniform(1, 2, 20_000), random.integers(-125, 127, 20_000))
+    truth *= random.choice([-1, 1], truth.shape)
+    results = FLOAT32.round(truth * (1 + random.normal(0, 1e-6, truth.shape)))
+    quick = _plain_errors(results, truth, FLOAT32)
+    assert quick is not None
+    np.testing.assert_array_equal(quick, ulp_error(results, truth, np.zeros(truth.shape), FLOAT32))
+    for odd in (0.0, np.nan, np.inf, 1e-38, 3.4028235e38):
+        assert _plain_errors(results, np.append(truth[1:], odd), FLOAT32) is None
+    assert _plain_errors(np.append(results[1:], np.nan), truth, FLOAT32) is None
