@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symact.errors import FormulaError, OptionError, OutputError, SymactError, UnsupportedError
+from symact.errors import (
+    AccuracyError,
+    FormulaError,
+    OptionError,
+    OutputError,
+    SymactError,
+    UnsupportedError,
+)
 from symact.registration import register_with_keras
 from symact.version import __version__
 
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from symact.reductions import Mean, ReduceMax, ReduceMin
 
 __all__ = [
+    "AccuracyError",
     "Activation",
     "FormulaError",
     "Mean",

@@ -92,6 +92,12 @@ class Activation:
 
         return compare(self, **options)
 
+    def exhaust(self, **options: Any) -> Any:
+        """Value and derivative at every float32 input; see ``symact.exhaustive.exhaust``."""
+        from symact.exhaustive import exhaust
+
+        return exhaust(self.compilation, **options)
+
     def get_config(self) -> dict[str, Any]:
         """What is needed to compile the activation again."""
         formula, schedule = self.formula, self.compilation.schedule
@@ -120,6 +126,21 @@ class Activation:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Activation.from_config, (self.get_config(),)
+
+    def _repr_html_(self) -> str:
+        from symact.page import activation_fragment
+
+        return activation_fragment(self.compilation)
+
+    def _repr_latex_(self) -> str:
+        (name,) = self.formula.inputs
+        title = self.name.replace("_", r"\_")
+        head = rf"\operatorname{{{title}}}"
+        value, derivative = sp.latex(self.expr), sp.latex(self.derivative)
+        return (
+            rf"$\displaystyle\begin{{aligned}}{head}({name}) &= {value}\\"
+            rf"{head}'({name}) &= {derivative}\end{{aligned}}$"
+        )
 
     def __repr__(self) -> str:
         return f"<symact activation {self.name}: {self.formula.text}>"

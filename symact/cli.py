@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from symact.errors import OptionError, OutputError, SymactError
+from symact.compare_command import Request, compare_options, run_compare
+from symact.console import check_output, progress, show, width
+from symact.errors import OptionError, SymactError
 from symact.version import __version__
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ _LIKE_AN_OPTION = re.compile(r"--[a-z][a-z-]+(=|$)")
 @_formula_options
 @click.option("-o", "--output", type=click.Path(), help="File to write; default: standard output.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def generate(output: str | None, force: bool, **options: Any) -> None:
+@click.option("--with-test", is_flag=True, help="Write test_NAME.py beside it, with exact values in it.")
+def generate(output: str | None, force: bool, with_test: bool, **options: Any) -> None:
     """Write the stand-alone Keras module for FORMULA.
 
     \b
@@ -107,20 +108,41 @@ def generate(output: str | None, force: bool, **options: Any) -> None:
       symact generate "x*tanh(log(1+exp(x)))" --name mish -o mish.py
       symact generate "Piecewise((x, x>=0), (a*x, True))" --param a=0.1 --name leaky_relu
       symact generate "x*log(x)" --domain 0,oo --name xlogx
+      symact generate "log(1+exp(x))" -o softplus.py --with-test
     """
-    from symact.files import write_atomically
-
+    if with_test and (output is None or not output.endswith(".py")):
+        raise OptionError("--with-test writes a test beside the module; pass -o FILE.py with it")
     if output is not None:
-        _check_output(output, force)
+        check_output(output, force)
         if options["name"] is None and Path(output).stem.isidentifier():
             options["name"] = Path(output).stem
-    source = _translated(**options).source
+        if with_test:
+            check_output(str(_test_path(output)), force)
+    compilation = _translated(**options)
     if output is None:
         # As in a file, UTF-8: what Python reads, whatever the terminal's encoding.
-        _show(source.encode())
+        show(compilation.source.encode())
     else:
-        write_atomically(output, source, force=force)
-        click.echo(f"wrote {output}", err=True)
+        _write_module(compilation, output, force, with_test)
+
+
+def _test_path(output: str) -> Path:
+    return Path(output).with_name(f"test_{Path(output).name}")
+
+
+def _write_module(compilation: Compilation, output: str, force: bool, with_test: bool) -> None:
+    """The module, and its test with it: both are written, or neither."""
+    from symact.files import write_together
+
+    files: dict[str | os.PathLike[str], str | bytes] = {output: compilation.source}
+    if with_test:
+        from symact.testing import source_of_test
+
+        with progress("computing exact values"):
+            files[_test_path(output)] = source_of_test(compilation, Path(output).name)
+    write_together(files, force=force)
+    for path in files:
+        click.echo(f"wrote {path}", err=True)
 
 
 @cli.command(cls=_FormulaCommand)
@@ -137,34 +159,38 @@ def explain(stage: str | None, **options: Any) -> None:
     from symact.report import explanation_text, stage_text
 
     compilation = _translated(**options)
-    _show(explanation_text(compilation, _width()) if stage is None else stage_text(compilation, stage))
+    show(explanation_text(compilation, width()) if stage is None else stage_text(compilation, stage))
 
 
 @cli.command(cls=_FormulaCommand)
 @_formula_options
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def compare(dtype: str, as_json: bool, **options: Any) -> None:
+@compare_options
+def compare(
+    formula: str,
+    name: str | None,
+    params: tuple[str, ...],
+    trainable: tuple[str, ...],
+    domain: str | None,
+    inputs: str,
+    order: int,
+    **options: Any,
+) -> None:
     """Compare the gradient of FORMULA with TensorFlow's autodiff and with the truth.
+
+    FUNCTION is package.module.function or module:function, of the current directory too.
+    --fail-above judges the value and derivative of symact and of every --against function.
 
     \b
     Examples:
       symact compare "x*tanh(log(1+exp(x)))"
       symact compare "Max(x, 0.1*x)" --dtype float64
       symact compare "log(1+exp(x))" --json > softplus.json
+      symact compare "x*erfc(-x/sqrt(2))/2" --against keras.activations.gelu --html gelu.html
+      symact compare "x/(1+exp(-x))" --against my_module:silu --fail-above 8
     """
-    compilation = _translated(**options)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _progress("comparing"), _silent_native_stderr():
-        from symact.activation import load
-        from symact.compare import compare as run
-        from symact.report import comparison_text
-
-        comparison = run(load(compilation), dtype=dtype)
-    if as_json:
-        _show(json.dumps(comparison.as_dict(), indent=2, allow_nan=False) + "\n")
-    else:
-        _show(comparison_text(comparison, _width()))
+    request = Request(**options)
+    request.check()
+    run_compare(_translated(formula, name, params, trainable, domain, inputs, order), request)
 
 
 def _translated(
@@ -180,7 +206,7 @@ def _translated(
     """The compiler's stages applied to what the command line says."""
     # Short-lived, and busy making small objects: collecting them costs more than it frees.
     gc.disable()
-    with _progress("compiling"):
+    with progress("compiling"):
         from symact.compiler import shortfalls, translate
 
         compilation = translate(
@@ -197,14 +223,6 @@ def _translated(
     for line in shortfalls(compilation):
         click.echo(f"symact: note: {line}", err=True)
     return compilation
-
-
-def _check_output(output: str, force: bool) -> None:
-    """Refuse, before any work, a file that would be refused after it."""
-    if not output or Path(output).is_dir():
-        raise OutputError(f"-o {output!r} is not the name of a file; give one, such as -o mish.py")
-    if Path(output).exists() and not force:
-        raise OutputError(f"{output} exists; pass --force to overwrite it")
 
 
 def _parameters(texts: tuple[str, ...]) -> dict[str, float]:
@@ -231,60 +249,6 @@ def _domain(text: str) -> tuple[str, str]:
     if len(parts) != 2:
         raise OptionError(f"--domain {text!r} is not LO,HI, such as --domain 0,oo")
     return parts[0], parts[1]
-
-
-def _width() -> int | None:
-    """The terminal's width; None (tables as wide as they are) where there is no terminal."""
-    return os.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _show(text: str | bytes) -> None:
-    """Print to standard output; a reader that has gone away (``| head``) is no error."""
-    try:
-        try:
-            click.echo(text, nl=False)
-        except UnicodeEncodeError:
-            assert isinstance(text, str)
-            click.echo(text.encode(sys.stdout.encoding, "replace"), nl=False)
-    except BrokenPipeError:
-        # So that the interpreter's own flush at the end does not fail:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputError(f"cannot write to standard output: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[None]:
-    """A word on stderr while work goes on, on a terminal only; wiped when done.
-
-    It does not spin: that takes a thread, and the search forks, which is safe only without threads.
-    """
-    if not sys.stderr.isatty():
-        yield
-        return
-    line = f"{what} …"
-    click.echo(line, err=True, nl=False)
-    try:
-        yield
-    finally:
-        click.echo(f"\r{' ' * len(line)}\r", err=True, nl=False)
-
-
-@contextlib.contextmanager
-def _silent_native_stderr() -> Iterator[None]:
-    """TensorFlow's native start-up messages kept off the screen; our own errors still show."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
 
 
 def main() -> None:

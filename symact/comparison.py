@@ -1,33 +1,46 @@
-"""Comparison: the figures that ``compare`` finds, as frozen data."""
+"""Comparison: the figures that ``compare`` finds, as frozen data.
+
+``Comparison.as_dict()`` and ``symact compare --json`` have one schema, number 1:
+
+    schema        1
+    formula, name, parameters (name → number), seed
+    contenders    names of all columns; judged: those that --fail-above holds to account
+    kinks         inputs where either side's derivative, and all between them, count as right
+    formats       "float32" … → the comparison in that format:
+        inputs      how many inputs were tried
+        coverage    "all": every number of the format; "sample": seeded, with the critical points
+        problems    contender → column → why there are no figures
+        values, gradients, second_derivatives
+                    contender → figures over all inputs: worst_ulp, worst_at, mean_bits,
+                    correctly_rounded (share), nan, inf, wrong_zero, wrong_sign, count, undecided
+        ranges      list of {low, high, values, gradients, second_derivatives}, figures as above
+        points      list of {x, truth, gradients, ulps}: chosen inputs, the true derivative, each
+                    contender's derivative and its error in ULP
+        specials    list of {x, column, truth, results} for x of -inf, inf and nan; truth is the limit,
+                    or "nan" where there is none; these count in no figure
+
+    exhaustive    with --exhaustive only: chunks (done) of (all), values, gradients: contender → figures
+                  over every float32 input; nan_lost: contender → NaN inputs that did not give NaN; seconds
+
+Columns in ``problems`` are "value", "derivative" and "second derivative". Every number that is not finite
+is written as the string "nan", "inf" or "-inf", so that the text is strict JSON. ULP are units in the last
+place of the format; an error of 2**79 or more stands for a finite number where the truth is infinite.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from symact.errors import AccuracyError
+from symact.figures import Figures
+from symact.stabilize.formats import Array
+from symact.stabilize.score import WRONG
 
-@dataclass(frozen=True)
-class Figures:
-    """How one contender did on one range.
-
-    Attributes:
-        worst_ulp: its largest error in ULP among finite results.
-        worst_at: the input where that happens.
-        mean_bits: mean of log2(1 + error in ULP), non-finite results left out.
-        correctly_rounded: share of results within half a ULP.
-        nan, inf: how many results are NaN or infinite where the truth is a finite number.
-        count: how many inputs were tried.
-    """
-
-    worst_ulp: float
-    worst_at: float
-    mean_bits: float
-    correctly_rounded: float
-    nan: int
-    inf: int
-    count: int
+SCHEMA = 1
+COLUMNS = ("value", "derivative", "second derivative")
 
 
 @dataclass(frozen=True)
@@ -41,52 +54,156 @@ class PointRow:
 
 
 @dataclass(frozen=True)
+class SpecialRow:
+    """An input that is not finite: the limit there and each contender's result, in one column."""
+
+    x: float
+    column: str
+    truth: float
+    results: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class RangeRow:
-    """One interval ``low <= x <= high``: figures of values and gradients by contender."""
+    """One interval ``low <= x <= high``: figures of each column by contender."""
 
     low: float
     high: float
     values: Mapping[str, Figures]
     gradients: Mapping[str, Figures]
+    second_derivatives: Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class FormatComparison:
+    """All figures in one format; the module's docstring says what each field holds."""
+
+    inputs: int
+    coverage: str
+    problems: Mapping[str, Mapping[str, str]]
+    values: Mapping[str, Figures]
+    gradients: Mapping[str, Figures]
+    second_derivatives: Mapping[str, Figures]
+    ranges: tuple[RangeRow, ...]
+    points: tuple[PointRow, ...]
+    specials: tuple[SpecialRow, ...]
+
+    def column(self, name: str) -> Mapping[str, Figures]:
+        """Figures over all inputs of the column called ``name``, by contender."""
+        return dict(zip(COLUMNS, (self.values, self.gradients, self.second_derivatives), strict=True))[name]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What is drawn: a grid of inputs, the truth there, and errors by column and contender."""
+
+    dtype: str
+    x: Array
+    truths: Mapping[str, Array]
+    errors: Mapping[str, Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Result of ``compare``.
 
-    Attributes:
-        formula: the formula's text.
-        dtype: the format compared in.
-        contenders: names of those that could be compared.
-        problems: why others could not, by name.
-        kinks: inputs where either side's derivative counts as right, and all between them.
-        points: the chosen inputs.
-        ranges: the intervals, in order.
-        values, gradients: each contender's figures over all of them.
+    ``values``, ``gradients``, ``second_derivatives``, ``ranges``, ``points`` and ``problems`` are those of
+    the first format compared in; ``formats`` has them all.
     """
 
     formula: str
-    dtype: str
+    name: str
+    parameters: Mapping[str, float]
+    seed: int
     contenders: tuple[str, ...]
-    problems: Mapping[str, str]
+    judged: tuple[str, ...]
     kinks: tuple[float, ...]
-    points: tuple[PointRow, ...]
-    ranges: tuple[RangeRow, ...]
-    values: Mapping[str, Figures]
-    gradients: Mapping[str, Figures]
+    formats: Mapping[str, FormatComparison]
+    curves: Curves = field(compare=False, repr=False)
+
+    @property
+    def dtype(self) -> str:
+        """The first format compared in."""
+        return next(iter(self.formats))
+
+    @property
+    def problems(self) -> Mapping[str, Mapping[str, str]]:
+        return self.formats[self.dtype].problems
+
+    @property
+    def values(self) -> Mapping[str, Figures]:
+        return self.formats[self.dtype].values
+
+    @property
+    def gradients(self) -> Mapping[str, Figures]:
+        return self.formats[self.dtype].gradients
+
+    @property
+    def second_derivatives(self) -> Mapping[str, Figures]:
+        return self.formats[self.dtype].second_derivatives
+
+    @property
+    def ranges(self) -> tuple[RangeRow, ...]:
+        return self.formats[self.dtype].ranges
+
+    @property
+    def points(self) -> tuple[PointRow, ...]:
+        return self.formats[self.dtype].points
+
+    def complaints(self, max_ulp: float) -> list[str]:
+        """Where a judged contender's value or derivative is worse than ``max_ulp``, not finite or missing."""
+        return list(self._complaints(max_ulp))
+
+    def _complaints(self, max_ulp: float) -> Iterator[str]:
+        for dtype, compared in self.formats.items():
+            for name in self.judged:
+                # Second derivatives serve penalties, where a digit more or less is nothing.
+                for column in COLUMNS[:2]:
+                    what = f"{name}, {column} in {dtype}"
+                    if column in compared.problems.get(name, {}):
+                        yield f"{what}: {compared.problems[name][column]}"
+                        continue
+                    figures = compared.column(column)[name]
+                    if figures.nan or figures.inf:
+                        yield f"{what}: {figures.nan} NaN and {figures.inf} inf where the truth is a number"
+                    if figures.worst_ulp >= WRONG / 2:
+                        yield f"{what}: finite at x = {figures.worst_at!r}, where the truth is infinite"
+                    elif figures.worst_ulp > max_ulp:
+                        yield f"{what}: {figures.worst_ulp:.4g} ULP at x = {figures.worst_at!r}"
+
+    def assert_accurate(self, max_ulp: float = 4) -> None:
+        """Raise unless symact's and every ``against`` contender's value and derivative are accurate.
+
+        Args:
+            max_ulp: the largest error that passes, in units in the last place.
+
+        Raises:
+            AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
+        """
+        complaints = self.complaints(max_ulp)
+        if complaints:
+            raise AccuracyError(f"{self.name} is off by more than {max_ulp:g} ULP: " + "; ".join(complaints))
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
-        plain = _plain(asdict(self))
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "curves"}
+        formats = {dtype: asdict(compared) for dtype, compared in self.formats.items()}
+        plain = plain_data({"schema": SCHEMA, **named, "formats": formats})
         assert isinstance(plain, dict)
         return plain
 
+    def _repr_html_(self) -> str:
+        from symact.page import comparison_fragment
 
-def _plain(value: Any) -> Any:
+        return comparison_fragment(self)
+
+
+def plain_data(value: Any) -> Any:
+    """``value`` in dicts, lists, strings and numbers; floats that are not finite as strings."""
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain_data(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain_data(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -40,6 +40,10 @@ class AccuracyWarning(UserWarning):
     """No accurate form of a formula, or of its derivative, was found on the interval that is named."""
 
 
+class AccuracyError(SymactError, AssertionError):
+    """Results that are further from the truth than was asked for."""
+
+
 def _shorten(text: str, width: int = 120) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= width else flat[: width - 1] + "…"

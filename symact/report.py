@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from symact.comparison import Comparison, Figures
+from symact.comparison import COLUMNS, Comparison, FormatComparison
 from symact.compiler import Compilation
+from symact.figures import Figures
 from symact.program import Wrt
 from symact.schedule import Schedule
 from symact.stabilize.score import WRONG
@@ -23,90 +24,174 @@ _WIDTH_WITHOUT_A_TERMINAL = 160
 
 def headline(comparison: Comparison) -> str:
     """One sentence that says who is right."""
-    return "; ".join(_verdict(name, comparison.gradients[name]) for name in comparison.contenders) + "."
+    return "; ".join(_verdict(name, comparison) for name in comparison.contenders) + "."
 
 
-def _verdict(name: str, figures: Figures) -> str:
+def _verdict(name: str, comparison: Comparison) -> str:
+    if name not in comparison.gradients:
+        return f"{name}: no gradient to compare"
+    figures = comparison.gradients[name]
     wrong = " and ".join(_not_finite(figures)) or "no NaN"
     if figures.worst_ulp != figures.worst_ulp:
         return f"{name}: no finite gradient, {wrong}"
     where = f"at x = {figures.worst_at:.6g}"
     if figures.worst_ulp >= WRONG / 2:
         return f"{name}: gradient finite {where}, where the truth is infinite, {wrong}"
-    return f"{name}: gradient off by at most {_ulp(figures.worst_ulp)} ULP {where}, {wrong}"
+    return f"{name}: gradient off by at most {ulp_text(figures.worst_ulp)} ULP {where}, {wrong}"
+
+
+def problem_lines(comparison: Comparison) -> list[str]:
+    """Who could not be compared, in which columns and formats, and why; a line for each reason."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for dtype, compared in comparison.formats.items():
+        for name, reasons in compared.problems.items():
+            for column in COLUMNS:
+                if column in reasons:
+                    places.setdefault((name, reasons[column]), []).append(f"{column} in {dtype}")
+    everywhere = len(COLUMNS) * len(comparison.formats)
+    return [
+        f"{name}: not compared{'' if len(where) == everywhere else ' (' + ', '.join(where) + ')'}: {why}"
+        for (name, why), where in places.items()
+    ]
+
+
+def kink_line(comparison: Comparison) -> str:
+    """What is said of the kinks, if there are any."""
+    if not comparison.kinks:
+        return ""
+    listed = ", ".join(f"{kink:.6g}" for kink in comparison.kinks)
+    return f"At the kinks (x = {listed}) either side's derivative and all between them count as right."
 
 
 def comparison_text(comparison: Comparison, width: int | None = None) -> str:
-    """The comparison as tables: chosen points, then ranges of gradients and of values.
+    """The comparison as tables: every format, chosen points, then ranges in the first format.
 
     Args:
         comparison: what to show.
         width: of the terminal, in characters; numbers are never cut, so a table may be wider.
     """
-    parts = [f"{comparison.formula}  ({comparison.dtype})"]
-    if comparison.contenders:
-        parts.append(headline(comparison))
-    parts += [f"{name}: not compared: {why}" for name, why in comparison.problems.items()]
-    if comparison.kinks:
-        listed = ", ".join(f"{kink:.6g}" for kink in comparison.kinks)
-        parts.append(f"At the kinks (x = {listed}) every subgradient counts as right.")
-    gradients = [(row.low, row.high, row.gradients) for row in comparison.ranges]
-    values = [(row.low, row.high, row.values) for row in comparison.ranges]
+    parts = [comparison.formula, headline(comparison), *problem_lines(comparison)]
+    parts += [line for line in [kink_line(comparison)] if line]
+    rows = comparison.ranges
     tables = [
+        *(_format_table(dtype, compared, width) for dtype, compared in comparison.formats.items()),
         _points_table(comparison, width),
-        _ranges_table("Gradient", comparison.contenders, gradients, comparison.gradients, width),
-        _ranges_table("Value", comparison.contenders, values, comparison.values, width),
+        _specials_table(comparison, width),
+        _ranges_table(comparison, "Derivative", [r.gradients for r in rows], comparison.gradients, width),
+        _ranges_table(comparison, "Value", [r.values for r in rows], comparison.values, width),
     ]
     return "\n".join([*parts, "", *tables])
 
 
+FIGURE_TITLES = ("worst ULP", "at x", "mean bits", "rounded", "NaN", "inf", "wrong 0", "wrong sign")
+
+
+def figure_cells(figures: Figures) -> list[str]:
+    """One contender's figures, in the order of ``FIGURE_TITLES``."""
+    known = figures.worst_ulp == figures.worst_ulp
+    bits = f"{figures.mean_bits:.3f}" if known else "-"
+    counts = [figures.nan, figures.inf, figures.wrong_zero, figures.wrong_sign]
+    return [
+        ulp_text(figures.worst_ulp),
+        f"{figures.worst_at:.9g}" if known else "-",
+        bits,
+        share_text(figures.correctly_rounded),
+        *(str(count) if count else "-" for count in counts),
+    ]
+
+
+def format_title(dtype: str, compared: FormatComparison) -> str:
+    """The format and what was tried in it."""
+    tried = "every number" if compared.coverage == "all" else "sampled numbers with kinks and roots"
+    return f"{dtype}: {compared.inputs:,} inputs, {tried}"
+
+
+def _format_table(dtype: str, compared: FormatComparison, width: int | None) -> str:
+    rows = [
+        [column if i == 0 else "", name, *figure_cells(figures)]
+        for column in COLUMNS
+        for i, (name, figures) in enumerate(compared.column(column).items())
+    ]
+    return figures_table(format_title(dtype, compared), FIGURE_TITLES, rows, width)
+
+
+def figures_table(title: str, heads: Iterable[str], rows: Iterable[list[str]], width: int | None) -> str:
+    """Rows of column, contender and figures under ``heads``."""
+    table = _table(title)
+    table.add_column("")
+    table.add_column("")
+    for head in heads:
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return _rendered(table, width)
+
+
 def _points_table(comparison: Comparison, width: int | None) -> str:
-    table = _table("Gradient at chosen points, with its error in ULP")
+    table = _table(f"Derivative at chosen points, with its error in ULP of {comparison.dtype}")
     table.add_column("x", justify="right")
     table.add_column("truth", justify="right")
-    for name in comparison.contenders:
+    names = list(comparison.gradients)
+    for name in names:
         table.add_column(name, justify="right")
         table.add_column("ULP", justify="right")
     for row in comparison.points:
         cells = [f"{row.x:.6g}", f"{row.truth:.8g}"]
-        for name in comparison.contenders:
-            cells += [f"{row.gradients[name]:.8g}", _ulp(row.ulps[name])]
+        for name in names:
+            known = name in row.ulps
+            cells += [
+                f"{row.gradients[name]:.8g}" if known else "-",
+                ulp_text(row.ulps[name]) if known else "-",
+            ]
         table.add_row(*cells)
     return _rendered(table, width)
 
 
+def _specials_table(comparison: Comparison, width: int | None) -> str:
+    table = _table(f"Where the input is not finite, {comparison.dtype}")
+    table.add_column("x", justify="right")
+    for title in ("", "limit", *comparison.values):
+        table.add_column(title, justify="left" if not title else "right")
+    for row in comparison.formats[comparison.dtype].specials:
+        results = [f"{row.results[n]:.6g}" if n in row.results else "-" for n in comparison.values]
+        table.add_row(f"{row.x:g}", row.column, f"{row.truth:.6g}", *results)
+    return _rendered(table, width)
+
+
 def _ranges_table(
+    comparison: Comparison,
     what: str,
-    contenders: tuple[str, ...],
-    rows: list[tuple[float, float, Mapping[str, Figures]]],
+    rows: list[Mapping[str, Figures]],
     whole: Mapping[str, Figures],
     width: int | None,
 ) -> str:
-    table = _table(f"{what}: worst error in ULP over ranges, and share correctly rounded")
-    labels = [f"{low:.4g} … {high:.4g}" for low, high, _ in rows]
+    table = _table(
+        f"{what} in {comparison.dtype}: worst error in ULP over ranges, and share correctly rounded"
+    )
+    labels = [f"{row.low:.4g} … {row.high:.4g}" for row in comparison.ranges]
     table.add_column("range", min_width=max(map(len, labels)))
-    for name in contenders:
+    for name in whole:
         table.add_column(name)
         table.add_column("rounded", justify="right")
-    everything = [*((figures for _, _, figures in rows)), whole]
-    for label, figures in zip([*labels, "all"], everything, strict=True):
+    for label, figures in zip([*labels, "all"], [*rows, whole], strict=True):
         if label == "all":
             table.add_section()
         cells = []
-        for name in contenders:
-            cells += [_cell(figures[name]), _share(figures[name].correctly_rounded)]
+        for name in whole:
+            cells += [range_cell(figures[name]), share_text(figures[name].correctly_rounded)]
         table.add_row(label, *cells)
     return _rendered(table, width)
 
 
-def _cell(figures: Figures) -> str:
+def range_cell(figures: Figures) -> str:
+    """The worst error, where it happens, and how many results are not finite."""
     if not figures.count:
         return "no true value"
     parts = _not_finite(figures)
     if figures.worst_ulp == 0:
         parts.insert(0, "0")
     elif figures.worst_ulp == figures.worst_ulp:
-        parts.insert(0, f"{_ulp(figures.worst_ulp)} at {figures.worst_at:.4g}")
+        parts.insert(0, f"{ulp_text(figures.worst_ulp)} at {figures.worst_at:.4g}")
     return ", ".join(parts)
 
 
@@ -114,12 +199,14 @@ def _not_finite(figures: Figures) -> list[str]:
     return [f"{count} {kind}" for count, kind in ((figures.nan, "NaN"), (figures.inf, "inf")) if count]
 
 
-def _share(part: float) -> str:
+def share_text(part: float) -> str:
+    """A share in per cent."""
     # Rounded down: 100% means all of them.
     return "-" if part != part else f"{int(100 * part)}%"
 
 
-def _ulp(error: float) -> str:
+def ulp_text(error: float) -> str:
+    """An error in ULP; "wrong" for a finite number where the truth is infinite."""
     if error != error:
         return "-"
     return "wrong" if error >= WRONG / 2 else f"{error:.1f}" if error < 1000 else f"{error:.1e}"
@@ -197,7 +284,7 @@ def explanation_text(compilation: Compilation, width: int | None = None) -> str:
 def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
     before, after = stable.before, stable.after
     table = _table(
-        f"{title}: worst {_ulp(before.worst)} → {_ulp(after.worst)} ULP, "
+        f"{title}: worst {ulp_text(before.worst)} → {ulp_text(after.worst)} ULP, "
         f"mean {before.mean_bits:.2f} → {after.mean_bits:.2f} bits (simulated)"
     )
     table.add_column("|x| up to" if stable.parity else "x up to", justify="right")

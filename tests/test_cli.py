@@ -126,8 +126,8 @@ def test_compare_prints_json_that_is_strict():
     done = run("compare", MISH, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
-    assert figures["gradients"]["autodiff"]["nan"] > 0
-    assert figures["gradients"]["symact"]["nan"] == 0
+    assert figures["formats"]["float32"]["gradients"]["autodiff"]["nan"] > 0
+    assert figures["formats"]["float32"]["gradients"]["symact"]["nan"] == 0
 
 
 def test_every_refusal_is_a_symact_error():

@@ -38,3 +38,21 @@ def test_a_formula_that_is_refused_is_one_line():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "unknown function 'foo'" in done.stderr.strip().splitlines()[-1]
+
+
+def test_the_tests_in_somebody_elses_repository_pass():
+    folder = EXAMPLES / "their_project"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--noconftest",
+        "-c",
+        "/dev/null",
+    ]
+    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "9 passed" in done.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -25,6 +26,7 @@ class Format:
         digits: length of the significand in bits, the hidden one included.
         smallest_exponent: exponent e of the smallest normal number 2**e.
         max: its largest finite number.
+        gradual: whether TensorFlow keeps its subnormal numbers, rather than flush them to zero.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Format:
     digits: int
     smallest_exponent: int
     max: float
+    gradual: bool = False
 
     @property
     def min_normal(self) -> float:
@@ -48,6 +51,8 @@ class Format:
         """``values`` rounded to the format; overflow to ±inf, below the normal range to ±0."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             rounded = np.asarray(values, np.float64).astype(self.dtype).astype(np.float64)
+        if self.gradual:
+            return rounded
         return np.where(np.abs(rounded) < self.min_normal, np.copysign(0.0, rounded), rounded)
 
     def ordinal(self, values: Any) -> npt.NDArray[np.int64]:
@@ -72,4 +77,8 @@ class Format:
 
 FLOAT32 = Format("float32", np.float32, np.int32, 24, -126, float(np.finfo(np.float32).max))
 FLOAT64 = Format("float64", np.float64, np.int64, 53, -1022, float(np.finfo(np.float64).max))
+# What symact searches forms for; the two below compute in float32 and round once.
 FORMATS = {"float32": FLOAT32, "float64": FLOAT64}
+FLOAT16 = Format("float16", np.float16, np.int16, 11, -14, 65504.0, gradual=True)
+BFLOAT16 = Format("bfloat16", ml_dtypes.bfloat16, np.int16, 8, -126, float.fromhex("0x1.fep127"))
+ALL_FORMATS = {fmt.name: fmt for fmt in (FLOAT32, FLOAT64, FLOAT16, BFLOAT16)}

@@ -32,7 +32,8 @@ def ulp_error(computed: Array, truth: Array, remainder: Array, fmt: Format) -> A
         tiny = (np.abs(truth) < fmt.min_normal * (1 + 64 * fmt.epsilon)) & (
             np.abs(computed) <= fmt.min_normal
         )
-        error = np.where(tiny, 0.0, error)
+        if not fmt.gradual:
+            error = np.where(tiny, 0.0, error)
         error = np.where(np.isfinite(computed), np.minimum(error, WRONG / 2), WRONG)
         infinite = np.isinf(computed) & (np.sign(computed) == np.sign(truth))
         # At the edge of the range one rounding decides between the largest number and infinity.

@@ -229,7 +229,7 @@ def _opposite(a: bool | None) -> bool | None:
     return None if a is None else not a
 
 
-_LOGIC: dict[str, Callable[..., Ball]] = {
+LOGIC: dict[str, Callable[..., Ball]] = {
     **{name: _decide(name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
     "and": _both,
     "or": lambda a, b: _opposite(_both(_opposite(a), _opposite(b))),
@@ -241,4 +241,4 @@ _LOGIC: dict[str, Callable[..., Ball]] = {
 def _function(step: Node) -> Callable[..., Ball] | None:
     if step.op in ("const", "var", "true", "false"):
         return None
-    return _LOGIC.get(step.op) or OPS[step.op].arb
+    return LOGIC.get(step.op) or OPS[step.op].arb

@@ -1,0 +1,50 @@
+"""The text of an exhaustive comparison, and its progress on a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from symact.exhaustive import Exhaustive
+from symact.report import FIGURE_TITLES, figure_cells, figures_table
+
+
+def exhaustive_text(found: Exhaustive, width: int | None = None) -> str:
+    """The figures over all float32 inputs as a table."""
+    whole = found.chunks == found.of
+    share = "every float32 input" if whole else f"{found.chunks} of {found.of} parts of all float32 inputs"
+    count = max((f.count for f in found.values.values()), default=0)
+    columns = [("value", found.values), ("derivative", found.gradients)]
+    rows = [
+        [title if i == 0 else "", name, *figure_cells(figures), f"{figures.undecided or '-'}"]
+        for title, column in columns
+        for i, (name, figures) in enumerate(column.items())
+    ]
+    lost = [f"{name}: {n} NaN inputs did not give NaN" for name, n in found.nan_lost.items() if n] or [
+        "NaN inputs give NaN."
+    ]
+    table = figures_table(
+        f"{share}: {count:,} finite ones judged", (*FIGURE_TITLES, "undecided"), rows, width
+    )
+    return "\n".join([found.formula, *lost, "", table])
+
+
+class ProgressLine:
+    """A line on stderr with the share done and the time left, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._at_first: int | None = None
+
+    def __call__(self, done: int, wanted: int, seconds: float) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._at_first is None:  # what the journal held already took no time of this run
+            self._at_first = done - 1
+        left = seconds / (done - self._at_first) * (wanted - done)
+        line = f"{done / wanted:7.2%} of all float32 inputs, {_clock(seconds)} so far, {_clock(left)} left"
+        click.echo(f"\r{line}   ", err=True, nl=done == wanted)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

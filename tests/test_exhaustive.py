@@ -1,0 +1,169 @@
+"""Sweeps over all float32 inputs: parts of them here, for a whole one takes minutes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from symact.compiler import translate
+from symact.errors import AccuracyError, OptionError, OutputError
+from symact.exhaustive import exhaust
+from symact.exhaustive_text import exhaustive_text
+
+SOFTPLUS = "log(1+exp(x))"
+# Bits 0x3f8… to 0x3fb…, which is 1 ≤ x < 1.5, and 0xbf8…, the same below zero.
+NEAR_ONE, NEAR_MINUS_ONE, INFINITE = 254, 766, 511
+
+
+@pytest.fixture(scope="module")
+def compilation():
+    return translate(SOFTPLUS, name="softplus")
+
+
+@pytest.fixture(scope="module")
+def swept(compilation, tmp_path_factory):
+    """Two chunks and the one with infinity and NaN, by two processes, and their journal."""
+    journal = tmp_path_factory.mktemp("journal") / "softplus.jsonl"
+    chunks = [NEAR_ONE, NEAR_MINUS_ONE, INFINITE]
+    return exhaust(compilation, chunks=chunks, workers=2, resume=journal), journal, chunks
+
+
+def test_every_input_is_judged_and_softplus_is_accurate(swept):
+    found, _, _ = swept
+    assert found.values["symact"].count == found.gradients["symact"].count == 2 * 2**22
+    assert found.values["symact"].undecided == 0
+    assert found.nan_lost == {"symact": 0}
+    assert (found.chunks, found.of) == (3, 1024)
+    found.assert_accurate(4)
+    with pytest.raises(AccuracyError, match="value over all float32 inputs"):
+        found.assert_accurate(0.51)
+    text = exhaustive_text(found)
+    assert "3 of 1024 parts" in text
+    assert "8,388,608" in text
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_a_journal_is_gone_on_from_and_a_line_cut_short_is_dropped(swept, compilation, tmp_path):
+    found, journal, chunks = swept
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 4
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(b"".join(lines[:3]) + lines[3][:50])
+    calls = []
+    again = exhaust(
+        compilation, chunks=chunks, workers=1, resume=torn, progress=lambda *now: calls.append(now[:2])
+    )
+    assert calls == [(3, 3)]
+    assert replace(again, seconds=0) == replace(found, seconds=0)
+    assert sorted(torn.read_bytes().splitlines()[1:]) == sorted(journal.read_bytes().splitlines()[1:])
+
+
+def test_journals_of_others_are_refused(swept, compilation, tmp_path):
+    _, journal, chunks = swept
+    other = translate("tanh(x)", name="softplus")
+    before = journal.read_bytes()
+    with pytest.raises(OutputError, match="belongs to another formula"):
+        exhaust(other, chunks=chunks, resume=journal)
+    with pytest.raises(OutputError, match="another formula"):
+        exhaust(compilation, against=["tf.nn.softplus"], chunks=chunks, resume=journal)
+    assert journal.read_bytes() == before
+    text = tmp_path / "letter.txt"
+    text.write_text("Dear all\n")
+    with pytest.raises(OutputError, match="not a journal"):
+        exhaust(compilation, chunks=chunks, resume=text)
+    assert text.read_text() == "Dear all\n"
+    with pytest.raises(OutputError, match="cannot write"):
+        exhaust(compilation, chunks=chunks, resume=tmp_path)
+
+
+def test_a_single_wrong_input_is_found(compilation, tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text(
+        "import tensorflow as tf\n"
+        "WRONG = 1.2345678806304932\n"
+        "@tf.custom_gradient\n"
+        "def softplus(x):\n"
+        "    y = tf.maximum(x, 0) + tf.math.log1p(tf.exp(-tf.abs(x)))\n"
+        "    def gradient(up):\n"
+        "        return up * tf.where(x == WRONG, 0.9, 1 / (1 + tf.exp(-x)))\n"
+        "    return tf.where(x == WRONG, y * 1.00001, y), gradient\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = exhaust(compilation, against=["planted:softplus"], chunks=[NEAR_ONE], resume="journal.jsonl")
+    for column in (found.values, found.gradients):
+        assert column["planted:softplus"].worst_at == 1.2345678806304932
+        assert column["planted:softplus"].worst_ulp > 100
+        assert column["symact"].worst_ulp < 4
+
+
+def test_a_contender_that_fails_ends_the_sweep_with_its_reason(compilation, tmp_path):
+    with pytest.raises(OptionError, match="nowhere"):
+        exhaust(compilation, against=["nowhere:f"], chunks=[NEAR_ONE], workers=1, resume=tmp_path / "j.jsonl")
+    with pytest.raises(OptionError, match="module:function"):
+        exhaust(compilation, against=[lambda x: x], chunks=[NEAR_ONE], resume=tmp_path / "k.jsonl")
+    with pytest.raises(OptionError, match="dask://"):
+        exhaust(compilation, chunks=[NEAR_ONE], workers="udp://x", resume=tmp_path / "l.jsonl")
+
+
+SCRIPT = """
+from symact.compiler import translate
+from symact.exhaustive import exhaust
+if __name__ == "__main__":
+    exhaust(translate("log(1+exp(x))", name="softplus"), chunks=range(250, 262), workers=2, resume="j.jsonl")
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_where_it_was(compilation, tmp_path):
+    (tmp_path / "run.py").write_text(SCRIPT)
+    journal = tmp_path / "j.jsonl"
+    running = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, env=os.environ)
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 4:
+        assert running.poll() is None
+        time.sleep(0.1)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    time.sleep(4)  # workers leave with their parent
+    kept = journal.read_bytes()
+    assert 4 <= kept.count(b"\n") < 13
+    resumed = exhaust(compilation, chunks=range(250, 262), workers=2, resume=journal)
+    assert journal.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+    straight = exhaust(compilation, chunks=range(250, 262), workers=2, resume=tmp_path / "straight.jsonl")
+    assert replace(resumed, seconds=0) == replace(straight, seconds=0)
+
+
+@pytest.mark.slow
+# Dask's own shutdown, of a worker that was killed, is not quiet.
+@pytest.mark.filterwarnings("default")
+def test_a_dask_cluster_gives_the_same_figures_though_a_worker_is_killed(compilation, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    chunks = list(range(250, 260))
+    straight = exhaust(compilation, chunks=chunks, workers=2, resume=tmp_path / "straight.jsonl")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        killed = []
+
+        def kill_one(done: int, wanted: int, seconds: float) -> None:
+            if done == 2:
+                pids = client.run(os.getpid)
+                killed.append(next(iter(pids.values())))
+                os.kill(killed[0], signal.SIGKILL)
+
+        found = exhaust(
+            compilation, chunks=chunks, workers=client, resume=tmp_path / "dask.jsonl", progress=kill_one
+        )
+        assert killed
+        address = cluster.scheduler_address.replace("tcp://", "dask://")
+        by_name = exhaust(compilation, chunks=chunks[:2], workers=address, resume=tmp_path / "named.jsonl")
+    assert replace(found, seconds=0) == replace(straight, seconds=0)
+    assert by_name.values["symact"].count == 2 * 2**22

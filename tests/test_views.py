@@ -1,0 +1,111 @@
+"""What is looked at: text, picture, page and what notebooks show. Complete, closed, and loading nothing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from symact.cli import cli
+from symact.page import page
+from symact.plots import png, svg
+
+MISH = "x*tanh(log(1+exp(x)))"
+VOID = {"meta", "img", "mspace", "br"}
+
+
+class Closed(HTMLParser):
+    """Collects tags and attributes, and fails where an element is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "data", "srcset")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def compared(compiled):
+    activation = compiled(MISH)
+    return activation, activation.compare(against="keras.activations.mish", dtype="float32", samples=1200)
+
+
+def test_the_picture_is_a_picture(compared):
+    _, comparison = compared
+    assert png(comparison).startswith(b"\x89PNG\r\n")
+    root = ElementTree.fromstring(svg(comparison))
+    assert root.tag.endswith("svg")
+    assert svg(comparison) == svg(comparison)
+
+
+def test_the_page_is_closed_and_loads_nothing(compared):
+    activation, comparison = compared
+    text = page(comparison, activation.compilation)
+    parsed = Closed(text)
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in parsed.links)
+    assert not {"script", "link", "iframe", "object"} & set(parsed.tags)
+    assert parsed.tags.count("math") == 2
+    assert parsed.tags.count("table") == 4
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "def _value_float32(x):" in text
+
+
+def test_names_and_formulas_are_escaped(compiled):
+    activation = compiled("Piecewise((x, x < 0), (2*x, True))")
+
+    def hostile(x):
+        return x
+
+    hostile.__name__ = "<script>alert(1)</script>"
+    comparison = activation.compare(against=hostile, dtype="float32", samples=300)
+    text = page(comparison, activation.compilation)
+    assert "<script>" not in text
+    assert "x &lt; 0" in text
+    Closed(text)
+
+
+def test_notebooks_show_both(compared):
+    activation, comparison = compared
+    assert "math" in Closed(activation._repr_html_()).tags
+    assert {"table", "img"} <= set(Closed(comparison._repr_html_()).tags)
+    latex = activation._repr_latex_()
+    assert latex.startswith("$")
+    assert r"\tanh" in latex
+    assert latex.count("{") == latex.count("}")
+
+
+def test_the_command_line_writes_both_and_judges_afterwards(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    formula = "Piecewise((x, x > 0), (exp(x) - 1, True))"
+    given = ["compare", formula, "--against", "tf.nn.elu", "--dtype", "float16"]
+    done = CliRunner().invoke(cli, [*given, "--plot", "e.png", "--html", "e.html", "--fail-above", "4"])
+    assert done.exit_code != 0
+    assert "tf.nn.elu, value in float16" in str(done.exception)
+    assert "symact" not in re.sub(r"^activation is off.*?: ", "", str(done.exception))
+    assert "float16: 63,487 inputs" in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.html", "e.png"]
+    # Autodiff of the formula is as bad, and is not judged; symact's own column passes.
+    assert (
+        CliRunner().invoke(cli, ["compare", formula, "--dtype", "float16", "--fail-above", "4"]).exit_code
+        == 0
+    )
+    refused = CliRunner().invoke(cli, [*given, "--plot", "e.png"])
+    assert "--force" in str(refused.exception)
