@@ -16,7 +16,7 @@ import sympy as sp
 from symact.convert import to_graph
 from symact.expressions import dag, rewrite
 from symact.formula import Formula
-from symact.graph import Node, const, node, rebuild, walk
+from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_float
 from symact.program import Map, Program, Reduce
 from symact.rescale import rescale
@@ -28,7 +28,7 @@ from symact.stabilize.separate import Product, separated
 
 # Functions whose kernels serve as they are, on a symbol alone.
 _PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
-_REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min"}
+_REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
 _ORDER = 2
 TIES = ("share", "first")
 AT_ZERO = ("zero", "one")
@@ -148,7 +148,7 @@ class _Builder:
         return self.nodes[output]
 
     def reduce(self, stage: Reduce) -> Node:
-        source = self.nodes[stage.source]
+        source = self.nodes.get(stage.source) or var(stage.source)
         if stage.kind in ("shift", "scale"):
             return node(stage.kind, node("reduce_max", source))
         return node(_REDUCTIONS[stage.kind], source)
@@ -156,7 +156,9 @@ class _Builder:
     def map(self, expression: sp.Expr, program: Program) -> Node:
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
-        products = separated(expression, names) if _worth_stabilizing(expression) else None
+        norms = {norm.symbol for norm in program.functions_of}
+        worth = _worth_stabilizing(expression) or norms & expression.free_symbols
+        products = separated(expression, names) if worth else None
         if products and all(_is_stabilizable(p) for p in products):
             terms = [self.product(product, program) for product in products]
             graph = reduce(lambda a, b: a + b, terms)
@@ -172,10 +174,12 @@ class _Builder:
 
     def product(self, product: Product, program: Program) -> Node:
         factors = []
-        for name, function in product.items():
+        norms = {norm.symbol for norm in program.functions_of}
+        for name, function in _with_direction(product, program).items():
             if function == 1:
                 continue
-            if name and _worth_stabilizing(function):
+            univariate = len(function.free_symbols) == 1 and name
+            if univariate and (_worth_stabilizing(function) or _is_of(function, norms)):
                 factors.append(self.stable(function, name, program))
             else:
                 factors.append(to_graph(self.guarded(function, program)))
@@ -186,8 +190,9 @@ class _Builder:
         key = function, name
         if key not in self.memo:
             low, high = -np.inf, np.inf
-            if name in program.functions_of:
-                low = 0.0
+            if name in {norm.symbol.name for norm in program.functions_of}:
+                # Beyond 0, if it can be, so that a gap at 0 is filled by its limit.
+                low = -np.inf if _is_real_at(function, symbol, -2) else 0.0
             elif name in self.formula.inputs:
                 low, high = map(as_float, self.formula.domain)
             own = sp.Symbol(name, real=True)
@@ -200,17 +205,39 @@ class _Builder:
         vanishing = {
             s.target for s in program.stages if isinstance(s, Reduce) and s.kind in ("sum", "max", "min")
         }
-        vanishing = (vanishing | program.functions_of) - program.positive
-        value = sp.S.Zero if self.at_zero == "zero" else sp.S.One
+        vanishing = (vanishing | {norm.symbol.name for norm in program.functions_of}) - program.positive
+        instead = sp.oo if self.at_zero == "zero" else sp.S.One
 
         def visit(part: sp.Basic) -> sp.Basic:
             if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.exp.is_number and part.exp < 0):
                 return part
             if part.base.name not in vanishing:
                 return part
-            return sp.Piecewise((value, sp.Eq(part.base, 0)), (part, True))
+            safe = sp.Piecewise((instead, sp.Eq(part.base, 0)), (part.base, True))
+            return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+
+def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:
+    """Whether it is a function of a norm, and more than a power of it."""
+    return bool(function.free_symbols & norms) and not (function.is_Symbol or function.is_Pow)
+
+
+def _is_real_at(function: sp.Expr, symbol: sp.Symbol, point: int) -> bool:
+    value = function.xreplace({symbol: sp.Integer(point)}).evalf(15)
+    return bool(value.is_real and value.is_finite)
+
+
+def _with_direction(product: Product, program: Program) -> Product:
+    """v·f(N) as v/N·(N·f(N)): the direction of a vector is in range where v or f(N) is not."""
+    for norm in program.functions_of:
+        vector, name = str(norm.vector), norm.symbol.name
+        if product.get(vector) == norm.vector and product.get(name, 1) != 1:
+            function = sp.expand(product[name] * norm.symbol)
+            rest = {k: f for k, f in product.items() if k not in (vector, name)}
+            return {**rest, name: function, f"{vector} direction": norm.direction}
+    return product
 
 
 def _has_denominators(expression: sp.Expr) -> bool:
@@ -226,7 +253,7 @@ def _worth_stabilizing(expression: sp.Expr) -> bool:
     ]
     if not functions:
         return False
-    return len(functions) > 1 or not _is_plain(functions[0]) or len(dag_of_rest(expression)) > 0
+    return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
 
 
 def _is_plain(function: sp.Expr) -> bool:
@@ -236,7 +263,7 @@ def _is_plain(function: sp.Expr) -> bool:
     )
 
 
-def dag_of_rest(expression: sp.Expr) -> list[sp.Expr]:
+def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
     """Sums and powers in which a function of the expression takes part."""
     return [
         part

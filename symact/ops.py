@@ -124,6 +124,7 @@ _TABLE = [
     Op("reduce_sum", 1, "_sum({0}, axis, mask)", _over_last(np.sum), None, 2, 2, "total"),
     Op("reduce_max", 1, "_max({0}, axis, mask)", _over_last(np.max), None, 0, 2, "largest"),
     Op("reduce_min", 1, "_min({0}, axis, mask)", _over_last(np.min), None, 0, 2, "smallest"),
+    Op("first", 1, "_first({0}, axis)", lambda values: values[..., :1], None, 0, 1, "first"),
     # a maximum as a shift of exponents, and as a scale of squares
     Op("shift", 1, "_shift({0})", np.asarray, None, 0, noun="shift"),
     Op("scale", 1, "_scale({0})", np.asarray, None, 0, noun="scale"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import sympy as sp
@@ -34,15 +34,24 @@ class Reduce:
 
     ``kind`` "shift" is the maximum, with 0 for a maximum that is infinite: what exponents are
     shifted by. "scale" is the largest power of two that is not above the maximum, or 1 where that
-    is 0 or infinite: what vectors are divided by before they are squared.
+    is 0 or infinite: what vectors are divided by before they are squared. "first" is the first element.
     """
 
     target: str
-    kind: Literal["sum", "max", "min", "shift", "scale"]
+    kind: Literal["sum", "max", "min", "shift", "scale", "first"]
     source: str
 
 
 Stage = Map | Reduce
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A norm, the vector that it is the norm of, and the vector's direction: both in safe terms."""
+
+    symbol: sp.Symbol
+    vector: sp.Expr
+    direction: sp.Expr
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,8 @@ class Program:
         outputs: the targets that are results.
         vectors: names of inputs that have an element for each of the axis.
         constants: targets that nothing is derived by: the result does not depend on their values.
-        functions_of: targets that the formula is a function of as wholes (a norm): what depends on
-            one of them alone is stabilized for positive values of it.
+        functions_of: norms that the formula is a function of as wholes: what depends on one of them
+            alone is stabilized as a function of it.
         positive: targets that cannot be 0.
     """
 
@@ -65,7 +74,7 @@ class Program:
     outputs: tuple[str, ...] = ("y",)
     vectors: frozenset[str] = frozenset()
     constants: frozenset[str] = frozenset()
-    functions_of: frozenset[str] = field(default=frozenset())
+    functions_of: tuple[Norm, ...] = ()
     positive: frozenset[str] = frozenset()
 
     @property

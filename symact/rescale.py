@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import COUNT, Map, Program, Reduce, Stage, has_any
+from symact.program import COUNT, Map, Norm, Program, Reduce, Stage, has_any
 
 # Functions in which a sum of powers is a whole (tanh of a norm), not a factor that may cancel.
 _ALGEBRAIC = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Number, sp.NumberSymbol, sp.Abs, sp.log, sp.sign)
@@ -32,7 +32,7 @@ class _Rewriting:
     program: Program
     stages: list[Stage] = field(default_factory=list)
     constants: set[str] = field(default_factory=set)
-    functions_of: set[str] = field(default_factory=set)
+    functions_of: list[Norm] = field(default_factory=list)
     positive: set[str] = field(default_factory=set)
     # Symbols by what stands for them now; factors taken out, by the exponent they are exp of, or None.
     exchanged: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
@@ -40,12 +40,23 @@ class _Rewriting:
     elements: set[str] = field(default_factory=set)
     differences: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
     # Exponentials of the same exponents share their shift, powers of the same vector their scale.
+    offsets: set[sp.Symbol] = field(default_factory=set)
     shifts: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
     scales: dict[sp.Expr, tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
 
     def rewritten(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` in terms of the rewritten stages, with its factors brought together."""
-        return _gathered(_exchanged(expression, self.exchanged), self.factors)
+        exchanged = _with_shifted_elements(self, _exchanged(expression, self.exchanged))
+        gathered = _gathered(_exchanged(exchanged, self.exchanged, again=True), self.factors)
+        if self.offsets & gathered.free_symbols:
+            gathered = rewrite(gathered, self.without_products_of_offsets)
+        return _with_shifted_elements(self, gathered)
+
+    def without_products_of_offsets(self, current: sp.Basic) -> sp.Basic:
+        """(D + m·S)/S as D/S + m, where the offset m can meet its like."""
+        if current.is_Mul and any(f.is_Add and self.offsets & f.free_symbols for f in current.args):
+            return sp.expand_mul(current, deep=False)
+        return current
 
 
 def rescale(program: Program) -> Program:
@@ -56,8 +67,7 @@ def rescale(program: Program) -> Program:
             following = program.stages[at + 1] if at + 1 < len(program.stages) else None
             if isinstance(following, Reduce) and following.kind == "sum":
                 continue  # rewritten together with its sum
-            expression = _with_shifted_elements(new, new.rewritten(stage.expression))
-            _map(new, stage.target, expression)
+            _map(new, stage.target, new.rewritten(stage.expression))
         elif stage.kind == "sum":
             source = program.stages[at - 1]
             assert isinstance(source, Map)
@@ -68,7 +78,7 @@ def rescale(program: Program) -> Program:
         program,
         stages=tuple(new.stages),
         constants=program.constants | new.constants,
-        functions_of=program.functions_of | new.functions_of,
+        functions_of=(*program.functions_of, *new.functions_of),
         positive=program.positive | new.positive,
     )
 
@@ -94,23 +104,24 @@ def _sum(new: _Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]
     body = body.xreplace(new.differences)
     degree = _degree(body, vector) if vector is not None else sp.S.Zero
     if vector is None or degree == 0:
-        inside, outside = _for_a_mean(body, symbol, later)
+        inside, outside = _for_a_mean(new, body, symbol, later)
         _map(new, f"of_{stage.target}", inside)
         new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
         new.exchanged[symbol] = outside
         return
     if vector not in new.scales:
-        floor = degree != 1 and _is_added(symbol, later)
+        floor = degree != 1 and _is_added(symbol, later) and not _is_bare(symbol, later)
         _scale(new, stage.target, vector, floor)
     scale, z = new.scales[vector]
     _map(new, f"of_{stage.target}", _without(body.xreplace({vector: scale * z}), scale, degree))
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
     positive = sp.Symbol(stage.target, nonnegative=True) if _is_nonnegative(body) else symbol
-    if _is_a_whole(symbol, later) and _is_nonnegative(body) and degree.is_number:
+    whole = _is_a_whole(symbol, later) or (_is_added(symbol, later) and _is_bare(symbol, later))
+    if whole and _is_nonnegative(body) and degree.is_number:
         # The formula is a function of the norm itself; scales do not cancel there, and need not.
         norm = sp.Symbol(f"norm_{stage.target}", positive=True)
         new.stages.append(Map(norm.name, scale * positive ** (1 / degree)))
-        new.functions_of.add(norm.name)
+        new.functions_of.append(Norm(norm, vector, z * positive ** (-1 / degree)))
         new.exchanged[symbol] = norm**degree
         return
     new.exchanged[vector] = scale * z
@@ -141,7 +152,7 @@ def _is_added(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
 
 
 def _is_factor(symbol: sp.Symbol, factor: sp.Expr) -> bool:
-    return factor == symbol or (factor.is_Pow and factor.base == symbol)
+    return factor == symbol or bool(factor.is_Pow and factor.base == symbol and factor.exp.is_positive)
 
 
 def _is_a_whole(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
@@ -152,6 +163,17 @@ def _is_a_whole(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
         if isinstance(stage, Map)
         for part in dag(stage.expression)
         if isinstance(part, sp.Expr)
+    )
+
+
+def _is_bare(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
+    """Whether ``symbol`` occurs as a factor as well, outside sums with other terms."""
+
+    def without(part: sp.Basic) -> sp.Basic:
+        return sp.S.One if part.is_Add and not all(symbol in a.free_symbols for a in part.args) else part
+
+    return any(
+        symbol in rewrite(stage.expression, without).free_symbols for stage in later if isinstance(stage, Map)
     )
 
 
@@ -171,6 +193,7 @@ def _shifted(
         new.stages.append(Reduce(m.name, "shift", name))
         factor = sp.Symbol(f"factor_{stage.target}", positive=True)
         new.constants |= {name, m.name}
+        new.offsets.add(m)
         new.factors[factor] = m
         new.shifts[exponents] = m, factor
         for exponent in exponents:
@@ -180,11 +203,30 @@ def _shifted(
                 new.exchanged[exponent] = d + m
     m, factor = new.shifts[exponents]
     shifted = sp.Add(*(_without(_exchanged(t, new.exchanged, only=sp.exp), factor, 1) for t in _terms(body)))
-    _map(new, f"of_{stage.target}", _unfolded(shifted, new.factors))
-    new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
-    new.exchanged[sp.Symbol(stage.target, real=True)] = factor * sp.Symbol(stage.target, real=True)
-    if not floor and shifted.is_positive:
-        new.positive.add(stage.target)  # the largest term is 1
+    shifted = _unfolded(shifted, new.factors)
+    # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
+    weighted = sp.expand_mul(
+        shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
+    )
+    parts = sp.Poly(weighted, m).all_coeffs()[::-1] if weighted.is_polynomial(m) else [shifted]
+    total = sp.Add(
+        *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
+    )
+    new.exchanged[sp.Symbol(stage.target, real=True)] = factor * total
+    if not floor and len(parts) == 1 and shifted.is_positive:
+        new.positive.add(str(total))  # the largest term is 1
+
+
+def _total(new: _Rewriting, target: str, body: sp.Expr, at: int) -> sp.Symbol:
+    """The symbol of the sum of ``body``, of an earlier one where that is the same."""
+    maps = {stage.expression: stage.target for stage in new.stages if isinstance(stage, Map)}
+    for stage in new.stages:
+        if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
+            return sp.Symbol(stage.target, real=True)
+    name = target if at == 0 else f"{target}_{at}"
+    _map(new, f"of_{name}", body)
+    new.stages.append(Reduce(name, "sum", f"of_{name}"))
+    return sp.Symbol(name, real=True)
 
 
 def _without(expression: sp.Expr, factor: sp.Symbol, power: sp.Expr | int) -> sp.Expr:
@@ -233,14 +275,27 @@ def _degree(body: sp.Expr, vector: sp.Expr) -> sp.Expr:
     return sp.S.Zero if signed and degree == 1 else degree
 
 
-def _for_a_mean(body: sp.Expr, symbol: sp.Symbol, later: tuple[Stage, ...]) -> tuple[sp.Expr, sp.Expr]:
-    """The body and what stands for its sum; a mean is the sum of elements divided by their number."""
+def _for_a_mean(
+    new: _Rewriting, body: sp.Expr, symbol: sp.Symbol, later: tuple[Stage, ...]
+) -> tuple[sp.Expr, sp.Expr]:
+    """The body and what stands for its sum; a mean is the sum of elements divided by their number.
+
+    The mean of a vector is taken relative to its first element, so that deviations from it keep
+    their digits where the elements are close together, and are 0 where they are equal.
+    """
     whole = [s.expression for s in later if isinstance(s, Map) and symbol in s.expression.free_symbols]
-    meant = symbol / COUNT
     probe = sp.Dummy()
-    if whole and all(symbol not in e.subs(meant, probe).free_symbols for e in whole):
+    if not whole or any(symbol in e.subs(symbol / COUNT, probe).free_symbols for e in whole):
+        return body, symbol
+    if not (body.is_Symbol and body.name in new.elements):
         return body / COUNT, symbol * COUNT
-    return body, symbol
+    first = sp.Symbol(f"first_{symbol}", real=True)
+    new.stages.append(Reduce(first.name, "first", body.name))
+    new.constants.add(first.name)
+    new.offsets.add(first)
+    d = _map(new, f"beyond_{first}", body - first)
+    new.exchanged[body] = d + first
+    return d / COUNT, (symbol + first) * COUNT
 
 
 def _is_nonnegative(body: sp.Expr) -> bool:
@@ -258,12 +313,14 @@ def _scale(new: _Rewriting, target: str, vector: sp.Expr, floor: bool) -> None:
     new.scales[vector] = scale, z
 
 
-def _exchanged(expression: sp.Expr, table: dict[sp.Expr, sp.Expr], only: type | None = None) -> sp.Expr:
+def _exchanged(
+    expression: sp.Expr, table: dict[sp.Expr, sp.Expr], only: type | None = None, *, again: bool = False
+) -> sp.Expr:
     """``expression`` with the parts in ``table`` replaced, whole subexpressions before symbols."""
     known = {k: v for k, v in table.items() if only is None or isinstance(k, only)}
     known = {k: v for k, v in known.items() if not _is_sum_of_shift(k, v)}
     own = {k: v for k, v in known.items() if k.is_Symbol and k in v.free_symbols}
-    expression = expression.xreplace(own)
+    expression = expression if again else expression.xreplace(own)
     for _ in range(4):
         before = expression
         composite = {k: v for k, v in known.items() if not k.is_Symbol}
@@ -284,12 +341,19 @@ def _is_sum_of_shift(key: sp.Expr, value: sp.Expr) -> bool:
 def _with_shifted_elements(new: _Rewriting, expression: sp.Expr) -> sp.Expr:
     """x as d + m where m cancels then: log-softmax is d - log(S), and never x - (m + log(S))."""
     for key, value in new.exchanged.items():
-        if _is_sum_of_shift(key, value):
-            tried = expression.xreplace({key: value})
-            (m,) = value.free_symbols & set(new.factors.values())
-            if m in expression.free_symbols and m not in tried.free_symbols:
-                expression = tried
+        offsets = value.free_symbols & new.offsets
+        if _is_sum_of_shift(key, value) and offsets & expression.free_symbols:
+            plain = expression.xreplace({key: value})
+            for tried in (plain, rewrite(plain, _expanded_sum)):
+                if not offsets & tried.free_symbols:
+                    expression = tried
+                    break
     return expression
+
+
+def _expanded_sum(current: sp.Basic) -> sp.Basic:
+    """Products of sums inside a sum multiplied out, so that what cancels meets."""
+    return sp.expand_mul(current, deep=False) if current.is_Add or current.is_Mul else current
 
 
 def _gathered(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
