@@ -20,6 +20,10 @@ POSITION = sp.Symbol("position", nonnegative=True)
 COUNT = sp.Symbol(LENGTH, positive=True)
 
 
+Kind = Literal["sum", "max", "min", "shift", "scale", "first"]
+_KINDS: dict[str, Kind] = {"sum": "sum", "mean": "sum", "max": "max", "min": "min"}
+
+
 @dataclass(frozen=True)
 class Map:
     """An elementwise stage: ``target`` is ``expression`` of inputs, parameters and earlier targets."""
@@ -38,7 +42,7 @@ class Reduce:
     """
 
     target: str
-    kind: Literal["sum", "max", "min", "shift", "scale", "first"]
+    kind: Kind
     source: str
 
 
@@ -123,8 +127,6 @@ def lower(formula: Formula) -> Program:
         stages.append(Map(source, reduction.body.xreplace(means)))
         if reduction.kind == "mean":
             means[formula.symbol(reduction.name)] = formula.symbol(reduction.name) / COUNT
-        kind = "sum" if reduction.kind == "mean" else reduction.kind
-        assert kind in ("sum", "max", "min")
-        stages.append(Reduce(reduction.name, kind, source))
+        stages.append(Reduce(reduction.name, _KINDS[reduction.kind], source))
     stages.append(Map("y", formula.expression.xreplace(means)))
     return Program(formula, tuple(stages), vectors=formula.indexed)

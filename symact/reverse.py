@@ -14,7 +14,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symact.derive import differentiate
-from symact.program import COUNT, POSITION, Map, Program, Reduce, Stage, has_any
+from symact.program import COUNT, POSITION, Kind, Map, Program, Reduce, Stage, has_any
 
 
 def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str) -> Program:
@@ -96,7 +96,8 @@ class _Walk:
         """The sum of ``product`` over the axis, factors without elements taken out of it."""
         total = []
         for term in sp.Add.make_args(product):
-            inside, outside = [], []
+            inside: list[sp.Expr] = []
+            outside: list[sp.Expr] = []
             for factor in sp.Mul.make_args(term):
                 (inside if has_any(factor, self.elements) else outside).append(factor)
             if not inside:
@@ -105,14 +106,14 @@ class _Walk:
             total.append(sp.Mul(*outside, self.reduced(sp.Mul(*inside), "sum")))
         return sp.Add(*total)
 
-    def reduced(self, expression: sp.Expr, kind: str, *, constant: bool = False) -> sp.Symbol:
+    def reduced(self, expression: sp.Expr, kind: Kind, *, constant: bool = False) -> sp.Symbol:
         for one, two in zip(self.stages, self.stages[1:], strict=False):
-            same = Map(one.target, expression), Reduce(two.target, kind, one.target)  # type: ignore[arg-type]
+            same = Map(one.target, expression), Reduce(two.target, kind, one.target)
             if (one, two) == same:
                 return sp.Symbol(two.target, real=True)
         target = f"back_{self.level}_{len(self.stages)}"
         source = f"of_{target}"
-        self.stages += [Map(source, expression), Reduce(target, kind, source)]  # type: ignore[arg-type]
+        self.stages += [Map(source, expression), Reduce(target, kind, source)]
         self.elements.add(source)
         if constant:
             self.constants |= {target, source}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from symact.emit.axis_helpers import HELPERS
 from symact.emit.docstring import paragraph, titled
@@ -139,7 +139,7 @@ def wrapped_return(values: list[str]) -> list[str]:
     return ["return (", *lines, ")"]
 
 
-def _kept_names(kept: list[Node] | tuple[Node, ...], taken: set[str]) -> list[str]:
+def _kept_names(kept: Sequence[Node], taken: set[str]) -> list[str]:
     names: list[str] = []
     for current in kept:
         noun = OPS[current.op].noun
