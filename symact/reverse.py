@@ -63,7 +63,7 @@ class _Walk:
         self.stages: list[Stage] = []
         self.level = upstreams[0].rpartition("_")[2] if "_" in upstreams[0] else "1"
         self.wanted = _dependents(program, variables)
-        self.known = _by_output(program, self.elements)
+        self.known = {**_by_output(program, self.elements), **_unscaled_signs(program)}
         self.cotangents: dict[str, list[sp.Expr]] = {}
         for upstream, output in zip(upstreams, program.outputs, strict=True):
             self.cotangents.setdefault(output, []).append(sp.Symbol(upstream, real=True))
@@ -150,6 +150,22 @@ def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     if len(inside) != 1 or not isinstance(inside[0], sp.exp):
         return {}
     return {inside[0]: sp.Symbol("y", real=True) * inside[0] / result.expression}
+
+
+def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:
+    """The sign of a scaled element is that of the element, which scaling may flush to 0."""
+    scales = {
+        sp.Symbol(s.target, positive=True)
+        for s in program.stages
+        if isinstance(s, Reduce) and s.kind == "scale"
+    }
+    return {
+        sp.sign(sp.Symbol(stage.target, real=True)): sp.sign(stage.expression * scale)
+        for stage in program.stages
+        if isinstance(stage, Map)
+        for scale in scales & stage.expression.free_symbols
+        if (stage.expression * scale).is_Symbol
+    }
 
 
 def _product(cotangent: sp.Expr, slope: sp.Expr) -> sp.Expr:
