@@ -49,8 +49,8 @@ def compare(
     """
     if dtype not in FORMATS:
         raise OptionError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}")
-    if len(activation.formula.inputs) > 1:
-        raise OptionError("compare takes formulas of one input; this one has several")
+    if len(activation.formula.inputs) > 1 or activation.formula.is_vector:
+        raise OptionError("compare takes elementwise formulas of one input; this one is another")
     fmt = FORMATS[dtype]
     judge = _Judge(activation.formula, fmt)
     available: dict[str, Contender] = {}
