@@ -57,7 +57,7 @@ class Activation:
         self.formula = formula
         self.name = self.__name__ = formula.name
         self.__doc__ = f"{formula.name}(x) = {formula.text}"
-        self.expr: sp.Expr = formula.in_users_symbols(formula.expression)
+        self.expr: sp.Expr = formula.with_indices or formula.in_users_symbols(formula.expression)
         programs = compilation.family.programs
         self.derivatives: dict[str, sp.Expr] = {
             name: formula.in_users_symbols(programs[(name,)].expression)

@@ -1,34 +1,22 @@
 """Axis: formulas over an axis, from their Program to the graphs that are emitted.
 
 The whole program becomes one graph a result, reductions among its nodes, so that what forward and
-backward have in common is found by identity. Functions of one variable inside a stage are stabilized
-as every activation is.
+backward have in common is found by identity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
-import numpy as np
-import sympy as sp
-
-from symact.convert import to_graph
-from symact.expressions import dag, rewrite
 from symact.formula import Formula
-from symact.graph import Node, const, node, rebuild, walk
-from symact.numbers import as_float
+from symact.graph import Node, node, walk
 from symact.program import Map, Program, Reduce
 from symact.rescale import rescale
 from symact.reverse import vjp
 from symact.schedule import AxisSchedule
-from symact.stabilize import stabilize
-from symact.stabilize.formats import FORMATS, Format
-from symact.stabilize.separate import Product, separated
+from symact.stabilize.formats import FORMATS
+from symact.stage_graphs import REDUCTIONS, Builder
 
-# Functions whose kernels serve as they are, on a symbol alone.
-_PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
-_REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min"}
 _ORDER = 2
 TIES = ("share", "first")
 AT_ZERO = ("zero", "one")
@@ -61,7 +49,7 @@ def schedule_axis(
     graphs = {}
     kept = {}
     for name, fmt in FORMATS.items():
-        builder = _Builder(program.formula, fmt, at_zero)
+        builder = Builder(program.formula, fmt, at_zero)
         forward, *backward = ([builder.graph(p, output) for output in p.outputs] for p in chain)
         backward = [
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
@@ -120,133 +108,12 @@ def _reduced(nodes: set[Node]) -> set[Node]:
     """Nodes that have the reduced shape: reductions, and what is computed of them alone."""
     found: set[Node] = set()
     for current in walk(nodes):
-        if current.op in _REDUCTIONS.values() or (
+        if current.op in REDUCTIONS.values() or (
             any(arg in found for arg in current.args)
             and all(arg in found or arg.op == "const" for arg in current.args)
         ):
             found.add(current)
     return found
-
-
-class _Builder:
-    """Programs to graphs in one format; what was stabilized once is remembered."""
-
-    def __init__(self, formula: Formula, fmt: Format, at_zero: str) -> None:
-        self.formula, self.fmt, self.at_zero = formula, fmt, at_zero
-        self.memo: dict[tuple[sp.Expr, str], Node] = {}
-        self.nodes: dict[str, Node] = {}
-
-    def graph(self, program: Program, output: str) -> Node:
-        """The graph of one result of ``program``."""
-        for stage in program.stages:
-            if stage.target in self.nodes:
-                continue
-            if isinstance(stage, Map):
-                self.nodes[stage.target] = self.map(stage.expression, program)
-            else:
-                self.nodes[stage.target] = self.reduce(stage)
-        return self.nodes[output]
-
-    def reduce(self, stage: Reduce) -> Node:
-        source = self.nodes[stage.source]
-        if stage.kind in ("shift", "scale"):
-            return node(stage.kind, node("reduce_max", source))
-        return node(_REDUCTIONS[stage.kind], source)
-
-    def map(self, expression: sp.Expr, program: Program) -> Node:
-        guarded = self.guarded(expression, program)
-        names = frozenset(symbol.name for symbol in expression.free_symbols)
-        products = separated(expression, names) if _worth_stabilizing(expression) else None
-        if products and all(_is_stabilizable(p) for p in products):
-            terms = [self.product(product, program) for product in products]
-            graph = reduce(lambda a, b: a + b, terms)
-        else:
-            graph = to_graph(guarded, formula=self.formula.text)
-        replaced = {
-            current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
-        }
-        return rebuild(graph, replaced) if replaced else graph
-
-    def is_stage(self, current: Node) -> bool:
-        return current.op == "var" and str(current.name) in self.nodes
-
-    def product(self, product: Product, program: Program) -> Node:
-        factors = []
-        for name, function in product.items():
-            if function == 1:
-                continue
-            if name and _worth_stabilizing(function):
-                factors.append(self.stable(function, name, program))
-            else:
-                factors.append(to_graph(self.guarded(function, program)))
-        return reduce(lambda a, b: a * b, factors) if factors else const(1)
-
-    def stable(self, function: sp.Expr, name: str, program: Program) -> Node:
-        (symbol,) = function.free_symbols
-        key = function, name
-        if key not in self.memo:
-            low, high = -np.inf, np.inf
-            if name in program.functions_of:
-                low = 0.0
-            elif name in self.formula.inputs:
-                low, high = map(as_float, self.formula.domain)
-            own = sp.Symbol(name, real=True)
-            plain = rewrite(function, lambda part: own if part == symbol else part)
-            self.memo[key] = stabilize(plain, name, self.fmt, domain=(low, high), derivative=True).graph
-        return self.memo[key]
-
-    def guarded(self, expression: sp.Expr, program: Program) -> sp.Expr:
-        """``expression`` with 1/r, for a reduction r that is 0, as the convention says."""
-        vanishing = {
-            s.target for s in program.stages if isinstance(s, Reduce) and s.kind in ("sum", "max", "min")
-        }
-        vanishing = (vanishing | program.functions_of) - program.positive
-        value = sp.S.Zero if self.at_zero == "zero" else sp.S.One
-
-        def visit(part: sp.Basic) -> sp.Basic:
-            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.exp.is_number and part.exp < 0):
-                return part
-            if part.base.name not in vanishing:
-                return part
-            return sp.Piecewise((value, sp.Eq(part.base, 0)), (part, True))
-
-        return rewrite(expression, visit) if _has_denominators(expression) else expression
-
-
-def _has_denominators(expression: sp.Expr) -> bool:
-    return any(isinstance(p, sp.Pow) and p.exp.is_number and p.exp < 0 for p in dag(expression))
-
-
-def _worth_stabilizing(expression: sp.Expr) -> bool:
-    """Whether a function of more than a plain argument occurs in it, or several functions do."""
-    functions = [
-        part
-        for part in dag(expression)
-        if isinstance(part, sp.Function) and not isinstance(part, _PLAIN) and part.free_symbols
-    ]
-    if not functions:
-        return False
-    return len(functions) > 1 or not _is_plain(functions[0]) or len(dag_of_rest(expression)) > 0
-
-
-def _is_plain(function: sp.Expr) -> bool:
-    argument = function.args[0]
-    return bool(
-        argument.is_Symbol or (argument.is_Mul and argument.args[0].is_number and len(argument.args) == 2)
-    )
-
-
-def dag_of_rest(expression: sp.Expr) -> list[sp.Expr]:
-    """Sums and powers in which a function of the expression takes part."""
-    return [
-        part
-        for part in dag(expression)
-        if isinstance(part, sp.Add | sp.Pow) and any(isinstance(p, sp.Function) for p in dag(part))
-    ]
-
-
-def _is_stabilizable(product: Product) -> bool:
-    return all(len(f.free_symbols) <= 1 for f in product.values())
 
 
 def _lines(program: Program) -> list[str]:

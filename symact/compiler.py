@@ -152,10 +152,9 @@ def translate(
     )
     program = lower(parsed)
     if parsed.is_vector:
-        plan = schedule_axis(program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile)
-        return Compilation(
-            parsed, program, Family({(): program}, order), StableFamily({}, {}), plan, emit_axis(plan)
-        )
+        over_axis = schedule_axis(program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile)
+        empty = Family({(): program}, order), StableFamily({}, {})
+        return Compilation(parsed, program, *empty, over_axis, emit_axis(over_axis))
     family = derive(program, order)
     if len(parsed.inputs) > 1:
         stable = stabilize_pair(family)

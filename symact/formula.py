@@ -34,6 +34,7 @@ class Formula:
         reductions: the reductions of a formula over an axis; ``expression`` uses their names.
         indexed: names of the vectors in it, which have an element for each of the axis.
         keeps_axis: whether its result has one too.
+        with_indices: a formula over an axis as it was written.
         originals: the user's own symbols by name, where they wrote SymPy; for giving results back.
     """
 
@@ -47,6 +48,7 @@ class Formula:
     reductions: tuple[Reduction, ...] = ()
     indexed: frozenset[str] = frozenset()
     keeps_axis: bool = True
+    with_indices: sp.Expr | None = field(default=None, compare=False)
     originals: tuple[tuple[str, sp.Symbol], ...] = field(default=(), compare=False)
 
     def symbol(self, name: str) -> sp.Symbol:

@@ -125,6 +125,7 @@ _TABLE = [
     Op("reduce_sum", 1, "_sum({0}, axis, mask)", _over_last(np.sum), None, 2, "total"),
     Op("reduce_max", 1, "_max({0}, axis, mask)", _over_last(np.max), None, 2, "largest", exact=True),
     Op("reduce_min", 1, "_min({0}, axis, mask)", _over_last(np.min), None, 2, "smallest", exact=True),
+    Op("first", 1, "_first({0}, axis)", lambda values: values[..., :1], None, 1, "first", exact=True),
     # a maximum as a shift of exponents, and as a scale of squares
     Op("shift", 1, "_shift({0})", np.asarray, None, noun="shift", exact=True),
     Op("scale", 1, "_scale({0})", np.asarray, None, noun="scale", exact=True),

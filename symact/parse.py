@@ -61,6 +61,7 @@ def parse(
         reductions=reductions,
         indexed=lifted.indexed,
         keeps_axis=lifted.keeps_axis,
+        with_indices=(expression if isinstance(formula, str) else formula) if lifted.indexed else None,
         name=name,
         inputs=inputs,
         parameters=_parameters(params, trainable),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import sympy as sp
@@ -20,6 +20,10 @@ POSITION = sp.Symbol("position", nonnegative=True)
 COUNT = sp.Symbol(LENGTH, positive=True)
 
 
+Kind = Literal["sum", "max", "min", "shift", "scale", "first"]
+_KINDS: dict[str, Kind] = {"sum": "sum", "mean": "sum", "max": "max", "min": "min"}
+
+
 @dataclass(frozen=True)
 class Map:
     """An elementwise stage: ``target`` is ``expression`` of inputs, parameters and earlier targets."""
@@ -34,15 +38,24 @@ class Reduce:
 
     ``kind`` "shift" is the maximum, with 0 for a maximum that is infinite: what exponents are
     shifted by. "scale" is the largest power of two that is not above the maximum, or 1 where that
-    is 0 or infinite: what vectors are divided by before they are squared.
+    is 0 or infinite: what vectors are divided by before they are squared. "first" is the first element.
     """
 
     target: str
-    kind: Literal["sum", "max", "min", "shift", "scale"]
+    kind: Kind
     source: str
 
 
 Stage = Map | Reduce
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A norm, the vector that it is the norm of, and the vector's direction: both in safe terms."""
+
+    symbol: sp.Symbol
+    vector: sp.Expr
+    direction: sp.Expr
 
 
 @dataclass(frozen=True)
@@ -55,8 +68,8 @@ class Program:
         outputs: the targets that are results.
         vectors: names of inputs that have an element for each of the axis.
         constants: targets that nothing is derived by: the result does not depend on their values.
-        functions_of: targets that the formula is a function of as wholes (a norm): what depends on
-            one of them alone is stabilized for positive values of it.
+        functions_of: norms that the formula is a function of as wholes: what depends on one of them
+            alone is stabilized as a function of it.
         positive: targets that cannot be 0.
     """
 
@@ -65,7 +78,7 @@ class Program:
     outputs: tuple[str, ...] = ("y",)
     vectors: frozenset[str] = frozenset()
     constants: frozenset[str] = frozenset()
-    functions_of: frozenset[str] = field(default=frozenset())
+    functions_of: tuple[Norm, ...] = ()
     positive: frozenset[str] = frozenset()
 
     @property
@@ -122,8 +135,6 @@ def lower(formula: Formula) -> Program:
         stages.append(Map(source, reduction.body.xreplace(means)))
         if reduction.kind == "mean":
             means[formula.symbol(reduction.name)] = formula.symbol(reduction.name) / COUNT
-        kind = "sum" if reduction.kind == "mean" else reduction.kind
-        assert kind in ("sum", "max", "min")
-        stages.append(Reduce(reduction.name, kind, source))
+        stages.append(Reduce(reduction.name, _KINDS[reduction.kind], source))
     stages.append(Map("y", formula.expression.xreplace(means)))
     return Program(formula, tuple(stages), vectors=formula.indexed)

@@ -23,6 +23,9 @@ class Total(sp.Function):  # type: ignore[misc]
 
     nargs = 2
 
+    def _sympystr(self, printer: Any) -> str:
+        return f"Sum({', '.join(printer._print(arg) for arg in self.args)})"
+
 
 class Mean(sp.Function):  # type: ignore[misc]
     """The mean of the first argument over the index that is the second."""

@@ -14,7 +14,7 @@ from symact.comparison import COLUMNS, Comparison, FormatComparison
 from symact.compiler import Compilation
 from symact.figures import Figures
 from symact.program import Wrt
-from symact.schedule import Schedule
+from symact.schedule import AxisSchedule, Schedule
 from symact.stabilize.score import WRONG
 from symact.stabilize.search import Stable
 
@@ -229,6 +229,8 @@ def _stage_lines(compilation: Compilation, stage: str) -> Iterator[str]:
             yield f"parameter    {parameter.name} = {parameter.default}"
     elif stage == "lower":
         yield from (f"{item}" for item in compilation.program.stages)
+    elif isinstance(compilation.schedule, AxisSchedule):
+        yield from compilation.schedule.stages
     elif stage == "derive":
         for wrt, program in compilation.family.programs.items():
             yield f"{_label(wrt)}: {program.expression}"
@@ -258,6 +260,7 @@ def _derivative_lines(plan: Schedule) -> list[str]:
 
 def _plan_line(compilation: Compilation) -> str:
     plan = compilation.schedule
+    assert isinstance(plan, Schedule)
     fusion = "fused by XLA" if plan.jit_compile else "op by op"
     return f"plan         order {plan.order}, backward keeps the {plan.residual}, {fusion}"
 
@@ -265,6 +268,10 @@ def _plan_line(compilation: Compilation) -> str:
 def explanation_text(compilation: Compilation, width: int | None = None) -> str:
     """What the compiler found out and chose: derivative, kinks, regimes, and what they gained."""
     formula, plan = compilation.formula, compilation.schedule
+    if isinstance(plan, AxisSchedule):
+        stages = [f"stage        {line}" for line in plan.stages]
+        conventions = [f"convention   {line}" for line in plan.conventions]
+        return "\n".join([f"formula      {formula.text}", *stages, *conventions, ""])
     lines = [f"formula      {formula.text}", *_derivative_lines(plan)]
     lines += [f"convention   {line}" for line in plan.conventions]
     lines.append(_plan_line(compilation))

@@ -14,7 +14,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symact.derive import differentiate
-from symact.program import COUNT, POSITION, Map, Program, Reduce, Stage, has_any
+from symact.program import COUNT, POSITION, Kind, Map, Program, Reduce, Stage, has_any
 
 
 def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str) -> Program:
@@ -63,7 +63,7 @@ class _Walk:
         self.stages: list[Stage] = []
         self.level = upstreams[0].rpartition("_")[2] if "_" in upstreams[0] else "1"
         self.wanted = _dependents(program, variables)
-        self.known = _by_output(program, self.elements)
+        self.known = {**_by_output(program, self.elements), **_unscaled_signs(program)}
         self.cotangents: dict[str, list[sp.Expr]] = {}
         for upstream, output in zip(upstreams, program.outputs, strict=True):
             self.cotangents.setdefault(output, []).append(sp.Symbol(upstream, real=True))
@@ -96,7 +96,8 @@ class _Walk:
         """The sum of ``product`` over the axis, factors without elements taken out of it."""
         total = []
         for term in sp.Add.make_args(product):
-            inside, outside = [], []
+            inside: list[sp.Expr] = []
+            outside: list[sp.Expr] = []
             for factor in sp.Mul.make_args(term):
                 (inside if has_any(factor, self.elements) else outside).append(factor)
             if not inside:
@@ -105,14 +106,14 @@ class _Walk:
             total.append(sp.Mul(*outside, self.reduced(sp.Mul(*inside), "sum")))
         return sp.Add(*total)
 
-    def reduced(self, expression: sp.Expr, kind: str, *, constant: bool = False) -> sp.Symbol:
+    def reduced(self, expression: sp.Expr, kind: Kind, *, constant: bool = False) -> sp.Symbol:
         for one, two in zip(self.stages, self.stages[1:], strict=False):
-            same = Map(one.target, expression), Reduce(two.target, kind, one.target)  # type: ignore[arg-type]
+            same = Map(one.target, expression), Reduce(two.target, kind, one.target)
             if (one, two) == same:
                 return sp.Symbol(two.target, real=True)
         target = f"back_{self.level}_{len(self.stages)}"
         source = f"of_{target}"
-        self.stages += [Map(source, expression), Reduce(target, kind, source)]  # type: ignore[arg-type]
+        self.stages += [Map(source, expression), Reduce(target, kind, source)]
         self.elements.add(source)
         if constant:
             self.constants |= {target, source}
@@ -149,6 +150,22 @@ def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     if len(inside) != 1 or not isinstance(inside[0], sp.exp):
         return {}
     return {inside[0]: sp.Symbol("y", real=True) * inside[0] / result.expression}
+
+
+def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:
+    """The sign of a scaled element is that of the element, which scaling may flush to 0."""
+    scales = {
+        sp.Symbol(s.target, positive=True)
+        for s in program.stages
+        if isinstance(s, Reduce) and s.kind == "scale"
+    }
+    return {
+        sp.sign(sp.Symbol(stage.target, real=True)): sp.sign(stage.expression * scale)
+        for stage in program.stages
+        if isinstance(stage, Map)
+        for scale in scales & stage.expression.free_symbols
+        if (stage.expression * scale).is_Symbol
+    }
 
 
 def _product(cotangent: sp.Expr, slope: sp.Expr) -> sp.Expr:

@@ -12,6 +12,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 RUNS = {
     "scaled_sigmoid.py": ([], ["derivative", "0.5", "mean squared error"]),
     "leaky_relu.py": ([], ["derivative", "0.1", "mean squared error"]),
+    "l2_norm.py": ([], ["[0.70710677 0.70710677]", "[0. 0.]", "nan", "mean squared error"]),
+    "trainable_slopes.py": ([], ["by symact: [ 0.1  0.5 -0.3]", "Swish slope: 1.70"]),
+    "transformer.py": (["--steps", "30"], ["bits a character", "frequencies"]),
     "train_digits.py": (
         ["x/(1+exp(-x))", "--name", "silu", "--epochs", "3"],
         ["epoch 3/3", "accuracy with silu", "accuracy with relu", "identical"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from symact.emit.axis_helpers import HELPERS
 from symact.emit.docstring import paragraph, titled
@@ -113,9 +113,18 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         lines += wrapped_return([texts[0], f"({rest})"])
     else:
         likes = [*formula.variables, *(["upstream"] if level == 2 else [])]
-        summed = [f"_summed_to({text}, {like})" for text, like in zip(texts, likes, strict=True)]
+        summed = [
+            f"_summed_to({text}, {like})" if root.op != "const" else _constant(root, text, like)
+            for root, text, like in zip(roots, texts, likes, strict=True)
+        ]
         lines += wrapped_return(summed)
     return [f"    {line}" for line in lines]
+
+
+def _constant(root: Node, text: str, like: str) -> str:
+    if root.value == 0:
+        return f"tf.zeros_like({like})"
+    return f"_summed_to(tf.constant({text}, {like}.dtype), {like})"
 
 
 def wrapped_return(values: list[str]) -> list[str]:
@@ -139,7 +148,7 @@ def wrapped_return(values: list[str]) -> list[str]:
     return ["return (", *lines, ")"]
 
 
-def _kept_names(kept: list[Node] | tuple[Node, ...], taken: set[str]) -> list[str]:
+def _kept_names(kept: Sequence[Node], taken: set[str]) -> list[str]:
     names: list[str] = []
     for current in kept:
         noun = OPS[current.op].noun

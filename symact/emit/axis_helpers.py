@@ -22,6 +22,11 @@ def _min(t, axis, mask):
         t = tf.where(mask, t, t.dtype.max)
     return tf.reduce_min(t, axis, keepdims=True)
 '''.strip(),
+    "_first": '''
+def _first(t, axis):
+    """The first entry along ``axis``; none of none."""
+    return tf.gather(t, tf.range(tf.minimum(tf.shape(t)[axis], 1)), axis=axis)
+'''.strip(),
     "_shift": '''
 def _shift(largest):
     """What exponents are shifted by: the maximum, or 0 where that is infinite."""
@@ -29,12 +34,16 @@ def _shift(largest):
 '''.strip(),
     "_scale": '''
 def _scale(largest):
-    """The largest power of two up to ``largest``; 1 where that is 0 or infinite."""
+    """The largest power of two up to ``largest``; 1 where that is 0 or infinite.
+
+    The largest of all has no normal reciprocal, and is halved.
+    """
     wide = largest.dtype == tf.float64
     bits = tf.bitcast(largest, tf.int64 if wide else tf.int32)
     exponent = tf.bitwise.bitwise_and(bits, 0x7FF << 52 if wide else 0xFF << 23)
     scale = tf.bitcast(exponent, largest.dtype)
-    return tf.where((scale > 0.0) & tf.math.is_finite(scale), scale, 1.0)
+    scale = tf.minimum(scale, 2.0**1022 if wide else 2.0**126)
+    return tf.where((scale > 0.0) & tf.math.is_finite(largest), scale, 1.0)
 '''.strip(),
     "_masked": '''
 def _masked(t, mask):

@@ -1,0 +1,45 @@
+"""Rescale: rewritings of a program's stages that keep its reductions within the format's range.
+
+Each replaces a reduction by one of shifted or scaled terms, and writes the factor that this takes out
+into every later stage, where it meets its like and cancels:
+
+    Sum(a·exp(e))    = M·Sum(a·exp(e - m))        m the largest e, M = exp(m)
+    Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|
+
+So softmax becomes exp(x - m)/Sum(exp(x - m)), and x/norm becomes z/sqrt(Sum(z²)) with z = x/s. The
+factors m, M and s are constants to the derivation: the result does not depend on their values.
+Where a factor would be added to something else (1 + Sum(exp(x)), Mean(x²) + eps) it is kept at 1 or
+above, so that its reciprocal cannot overflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from symact.program import Map, Program, Reduce
+from symact.rescale.rewriting import Rewriting, add_map
+from symact.rescale.sums import rewrite_sum
+
+
+def rescale(program: Program) -> Program:
+    """``program`` with the sums of exponentials and of powers among its reductions rewritten."""
+    new = Rewriting(program, elements=set(program.vectors))
+    for at, stage in enumerate(program.stages):
+        if isinstance(stage, Map):
+            following = program.stages[at + 1] if at + 1 < len(program.stages) else None
+            if isinstance(following, Reduce) and following.kind == "sum":
+                continue  # rewritten together with its sum
+            add_map(new, stage.target, new.rewritten(stage.expression))
+        elif stage.kind == "sum":
+            source = program.stages[at - 1]
+            assert isinstance(source, Map)
+            rewrite_sum(new, stage, source.expression, program.stages[at + 1 :])
+        else:
+            new.stages.append(stage)
+    return replace(
+        program,
+        stages=tuple(new.stages),
+        constants=program.constants | new.constants,
+        functions_of=(*program.functions_of, *new.functions_of),
+        positive=program.positive | new.positive,
+    )

@@ -1,0 +1,90 @@
+"""Questions about sums: what their terms are made of, and how later stages use them."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.expressions import dag, rewrite
+from symact.program import COUNT, Map, Stage
+
+# Functions in which a sum of powers is a factor that may cancel; below any other it is a whole.
+_ALGEBRAIC = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Number, sp.NumberSymbol, sp.Abs, sp.log, sp.sign)
+
+
+def terms(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    return tuple(sp.Add.make_args(body))
+
+
+def exponent(term: sp.Expr) -> sp.Expr:
+    """e of a term a·exp(e); 0 where it has no exponential."""
+    exponents = [f.exp for f in sp.Mul.make_args(term) if f.is_Pow and f.base is sp.E]
+    exponents += [f.args[0] for f in sp.Mul.make_args(term) if isinstance(f, sp.exp)]
+    return sp.Add(*exponents)
+
+
+def is_added(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
+    """Whether ``symbol`` is a term of some later sum, next to terms without it."""
+    for stage in later:
+        if isinstance(stage, Map):
+            for part in dag(stage.expression):
+                if part.is_Add:
+                    inside = [_is_multiple(symbol, term) for term in part.args]
+                    if any(inside) and not all(inside):
+                        return True
+    return False
+
+
+def _is_multiple(symbol: sp.Symbol, term: sp.Expr) -> bool:
+    """Whether ``term`` grows with ``symbol``: a ratio of it to something else need not."""
+    factors = sp.Mul.make_args(term)
+    ratio = any(f.is_Pow and f.exp.is_negative and f.free_symbols - {COUNT} for f in factors)
+    return not ratio and any(_is_factor(symbol, f) for f in factors)
+
+
+def _is_factor(symbol: sp.Symbol, factor: sp.Expr) -> bool:
+    return factor == symbol or bool(factor.is_Pow and factor.base == symbol and factor.exp.is_positive)
+
+
+def is_a_whole(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
+    """Whether ``symbol`` occurs below anything but arithmetic."""
+    return any(
+        symbol in part.free_symbols and not (isinstance(part, _ALGEBRAIC) and not _is_exponential(part))
+        for stage in later
+        if isinstance(stage, Map)
+        for part in dag(stage.expression)
+        if isinstance(part, sp.Expr)
+    )
+
+
+def is_bare(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
+    """Whether ``symbol`` occurs as a factor as well, outside sums with other terms."""
+
+    def without(part: sp.Basic) -> sp.Basic:
+        return sp.S.One if part.is_Add and not all(symbol in a.free_symbols for a in part.args) else part
+
+    return any(
+        symbol in rewrite(stage.expression, without).free_symbols for stage in later if isinstance(stage, Map)
+    )
+
+
+def _is_exponential(part: sp.Expr) -> bool:
+    return bool(isinstance(part, sp.exp) or (part.is_Pow and part.exp.free_symbols and part.base is sp.E))
+
+
+def degree_in(body: sp.Expr, vector: sp.Expr) -> sp.Expr:
+    degree = sp.S.Zero
+    for factor in sp.Mul.make_args(body):
+        base, power = (
+            (factor.base, factor.exp) if factor.is_Pow and factor.base is not sp.E else (factor, sp.S.One)
+        )
+        if isinstance(base, sp.Abs):
+            base = base.args[0]
+        if vector in base.free_symbols:
+            degree += power
+    signed = any(f == vector for f in sp.Mul.make_args(body))
+    # Sums of the elements themselves overflow only with the result, and a mean is taken care of.
+    return sp.S.Zero if signed and degree == 1 else degree
+
+
+def is_nonnegative(body: sp.Expr) -> bool:
+    return bool(body.is_nonnegative)

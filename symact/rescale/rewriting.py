@@ -1,0 +1,166 @@
+"""Rewriting: the stages made so far, and how later ones are written in terms of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from symact.expressions import rewrite
+from symact.program import Map, Norm, Program, Stage, has_any
+
+
+@dataclass
+class Rewriting:
+    """The stages made so far, and what later stages must replace."""
+
+    program: Program
+    stages: list[Stage] = field(default_factory=list)
+    constants: set[str] = field(default_factory=set)
+    functions_of: list[Norm] = field(default_factory=list)
+    positive: set[str] = field(default_factory=set)
+    # Symbols by what stands for them now; factors taken out, by the exponent they are exp of, or None.
+    exchanged: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    factors: dict[sp.Symbol, sp.Expr | None] = field(default_factory=dict)
+    elements: set[str] = field(default_factory=set)
+    differences: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    # Exponentials of the same exponents share their shift, powers of the same vector their scale.
+    offsets: set[sp.Symbol] = field(default_factory=set)
+    shifts: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
+    scales: dict[sp.Expr, tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
+
+    def rewritten(self, expression: sp.Expr) -> sp.Expr:
+        """``expression`` in terms of the rewritten stages, with its factors brought together."""
+        exchanged = _with_shifted_elements(self, in_new_terms(expression, self.exchanged))
+        gathered = _gathered(in_new_terms(exchanged, self.exchanged, again=True), self.factors)
+        if self.offsets & gathered.free_symbols:
+            gathered = rewrite(gathered, self.without_products_of_offsets)
+        return _with_shifted_elements(self, gathered)
+
+    def without_products_of_offsets(self, current: sp.Basic) -> sp.Basic:
+        """(D + m·S)/S as D/S + m, where the offset m can meet its like."""
+        if current.is_Mul and any(f.is_Add and self.offsets & f.free_symbols for f in current.args):
+            return sp.expand_mul(current, deep=False)
+        return current
+
+
+def add_map(new: Rewriting, target: str, expression: sp.Expr) -> sp.Symbol:
+    new.stages.append(Map(target, expression))
+    if has_any(expression, new.elements):
+        new.elements.add(target)
+    return sp.Symbol(target, real=True)
+
+
+def without(expression: sp.Expr, factor: sp.Symbol, power: sp.Expr | int) -> sp.Expr:
+    return sp.Mul(expression, factor ** (-power))
+
+
+def in_new_terms(
+    expression: sp.Expr, table: dict[sp.Expr, sp.Expr], only: type | None = None, *, again: bool = False
+) -> sp.Expr:
+    """``expression`` with the parts in ``table`` replaced, whole subexpressions before symbols."""
+    known = {k: v for k, v in table.items() if only is None or isinstance(k, only)}
+    known = {k: v for k, v in known.items() if not _is_sum_of_shift(k, v)}
+    own = {k: v for k, v in known.items() if k.is_Symbol and k in v.free_symbols}
+    expression = expression if again else expression.xreplace(own)
+    for _ in range(4):
+        before = expression
+        composite = {k: v for k, v in known.items() if not k.is_Symbol}
+        expression = expression.xreplace(composite)
+        expression = expression.xreplace(
+            {k: v for k, v in known.items() if k.is_Symbol and k not in v.free_symbols}
+        )
+        if expression == before:
+            break
+    return expression
+
+
+def _is_sum_of_shift(key: sp.Expr, value: sp.Expr) -> bool:
+    """Whether an entry says exponent = d + m, which is right only where m cancels."""
+    return bool(value.is_Add) and not isinstance(key, sp.exp)
+
+
+def _with_shifted_elements(new: Rewriting, expression: sp.Expr) -> sp.Expr:
+    """x as d + m where m cancels then: log-softmax is d - log(S), and never x - (m + log(S))."""
+    for key, value in new.exchanged.items():
+        offsets = value.free_symbols & new.offsets
+        if _is_sum_of_shift(key, value) and offsets & expression.free_symbols:
+            plain = expression.xreplace({key: value})
+            for tried in (plain, rewrite(plain, _expanded_sum)):
+                if not offsets & tried.free_symbols:
+                    expression = tried
+                    break
+    return expression
+
+
+def _expanded_sum(current: sp.Basic) -> sp.Basic:
+    """Products of sums inside a sum multiplied out, so that what cancels meets."""
+    return sp.expand_mul(current, deep=False) if current.is_Add or current.is_Mul else current
+
+
+def _gathered(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
+    """``expression`` with every factor pulled out of the sums and logarithms that hold it."""
+    if not factors:
+        return expression
+
+    def visit(current: sp.Basic) -> sp.Basic:
+        if isinstance(current, sp.Add):
+            for factor in factors:
+                powers = [term.as_powers_dict().get(factor, sp.S.Zero) for term in current.args]
+                if any(p != 0 for p in powers):
+                    top = _largest(powers)
+                    if top is not None and top != 0:
+                        inside = sp.Add(*(term * factor ** (-top) for term in current.args))
+                        current = sp.Mul(factor**top, inside, evaluate=inside.is_Add is not True)
+                        return sp.Mul(factor**top, inside) if not inside.is_Add else current
+        if isinstance(current, sp.log):
+            return _split_logarithm(current, factors)
+        if isinstance(current, sp.Pow) and current.base.is_Mul and current.base is not sp.E:
+            inside = [a for a in current.base.args if a.is_positive]
+            rest = sp.Mul(*(a for a in current.base.args if not a.is_positive))
+            return sp.Mul(*(a**current.exp for a in inside), rest**current.exp)
+        return current
+
+    gathered = rewrite(expression, visit)
+    # Rebuilt, so that factors which stood apart meet and cancel.
+    gathered = rewrite(gathered, lambda c: sp.Mul(*c.args) if c.is_Mul else c)
+    return unfolded(gathered, factors)
+
+
+def _largest(powers: list[sp.Expr]) -> sp.Expr | None:
+    top = powers[0]
+    for power in powers[1:]:
+        larger = sp.Max(top, power)
+        if larger not in (top, power):
+            return None
+        top = larger
+    return top
+
+
+def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
+    inside = sp.Mul.make_args(current.args[0])
+    taken, rest = sp.S.Zero, []
+    for factor in inside:
+        base, power = factor.as_base_exp()
+        if base in factors:
+            m = factors[base]
+            taken += power * (m if m is not None else sp.log(base))
+        else:
+            rest.append(factor)
+    return taken + sp.log(sp.Mul(*rest)) if taken != 0 else current
+
+
+def unfolded(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
+    """M as exp(m) where it has not cancelled; exponentials of one product become one."""
+    unfolded = expression.xreplace({factor: sp.exp(m) for factor, m in factors.items() if m is not None})
+    return rewrite(unfolded, _one_exponential)
+
+
+def _one_exponential(current: sp.Basic) -> sp.Basic:
+    if not current.is_Mul:
+        return current
+    exponentials = [f for f in current.args if isinstance(f, sp.exp)]
+    if len(exponentials) < 2:
+        return current
+    rest = [f for f in current.args if not isinstance(f, sp.exp)]
+    return sp.Mul(*rest, sp.exp(sp.Add(*(f.args[0] for f in exponentials))))

@@ -1,0 +1,47 @@
+"""Scales: the vector whose powers are summed, and the power of two that it is divided by."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.expressions import dag
+from symact.program import Reduce, has_any
+from symact.rescale.rewriting import Rewriting, add_map
+
+
+def vector_of(body: sp.Expr, new: Rewriting) -> sp.Expr | None:
+    """The vector whose powers ``body`` is made of: an input, an earlier stage, or a difference x - c."""
+    if body.is_Add and not _is_difference(body, new):
+        return None
+    vectors: set[sp.Expr] = set()
+    for factor in sp.Mul.make_args(body):
+        base = factor.base if factor.is_Pow and factor.base is not sp.E else factor
+        base = base.args[0] if isinstance(base, sp.Abs) else base
+        if not has_any(base, new.elements):
+            continue
+        if base.is_Add and _is_difference(base, new):
+            d = add_map(new, f"difference_{len(new.stages)}", base)
+            new.exchanged[base] = d
+            new.exchanged[sp.expand(-base)] = -d
+            new.differences[base] = d
+            base = d
+        vectors.add(base)
+    if len(vectors) != 1:
+        return None
+    (vector,) = vectors
+    return vector if vector.is_Symbol else None
+
+
+def _is_difference(base: sp.Expr, new: Rewriting) -> bool:
+    return bool(base.is_Add) and not any(part.is_Function for part in dag(base))
+
+
+def add_scale(new: Rewriting, target: str, vector: sp.Expr, floor: bool) -> None:
+    name = f"size_{target}"
+    add_map(new, name, sp.Max(sp.Abs(vector), 1) if floor else sp.Abs(vector))
+    scale = sp.Symbol(f"scale_{target}", positive=True)
+    new.stages.append(Reduce(scale.name, "scale", name))
+    new.constants |= {name, scale.name}
+    new.factors[scale] = None
+    z = add_map(new, f"scaled_{vector}_{target}", vector / scale)
+    new.scales[vector] = scale, z

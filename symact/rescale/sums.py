@@ -1,0 +1,119 @@
+"""Sums: each shifted, scaled, taken relative to an element, or left as it is."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
+from symact.rescale.questions import degree_in, exponent, is_a_whole, is_added, is_bare, is_nonnegative, terms
+from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
+from symact.rescale.scales import add_scale, vector_of
+
+
+def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
+    """The sum ``stage`` of ``body``: shifted, scaled, or as it is."""
+    symbol = sp.Symbol(stage.target, real=True)
+    # Exponentials are left as they are at first: those of one exponent share one shift.
+    bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
+    exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
+    if any(has_any(exponent, new.elements) for exponent in exponents):
+        _shifted(new, stage, bare, exponents, floor=is_added(symbol, later))
+        return
+    body = new.rewritten(body)
+    vector = vector_of(body, new)
+    body = body.xreplace(new.differences)
+    degree = degree_in(body, vector) if vector is not None else sp.S.Zero
+    if vector is None or degree == 0:
+        inside, outside = _for_a_mean(new, body, symbol, later)
+        add_map(new, f"of_{stage.target}", inside)
+        new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+        new.exchanged[symbol] = outside
+        return
+    if vector not in new.scales:
+        floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
+        add_scale(new, stage.target, vector, floor)
+    scale, z = new.scales[vector]
+    add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
+    new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+    positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
+    whole = is_a_whole(symbol, later) or (is_added(symbol, later) and is_bare(symbol, later))
+    if whole and is_nonnegative(body) and degree.is_number:
+        # The formula is a function of the norm itself; scales do not cancel there, and need not.
+        norm = sp.Symbol(f"norm_{stage.target}", positive=True)
+        new.stages.append(Map(norm.name, scale * positive ** (1 / degree)))
+        new.functions_of.append(Norm(norm, vector, z * positive ** (-1 / degree)))
+        new.exchanged[symbol] = norm**degree
+        return
+    new.exchanged[vector] = scale * z
+    new.exchanged[symbol] = scale**degree * positive
+
+
+def _shifted(
+    new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], floor: bool
+) -> None:
+    if floor:
+        exponents = tuple(sorted({*exponents, sp.S.Zero}, key=str))
+    if exponents not in new.shifts:
+        name = f"exponent_{stage.target}"
+        add_map(new, name, sp.Max(*exponents, evaluate=False) if len(exponents) > 1 else exponents[0])
+        m = sp.Symbol(f"shift_{stage.target}", real=True)
+        new.stages.append(Reduce(m.name, "shift", name))
+        factor = sp.Symbol(f"factor_{stage.target}", positive=True)
+        new.constants |= {name, m.name}
+        new.offsets.add(m)
+        new.factors[factor] = m
+        new.shifts[exponents] = m, factor
+        for exponent in exponents:
+            if has_any(exponent, new.elements):
+                d = add_map(new, f"below_{m.name}_{len(new.stages)}", exponent - m)
+                new.exchanged[sp.exp(exponent)] = factor * sp.exp(d)
+                new.exchanged[exponent] = d + m
+    m, factor = new.shifts[exponents]
+    shifted = sp.Add(*(without(in_new_terms(t, new.exchanged, only=sp.exp), factor, 1) for t in terms(body)))
+    shifted = unfolded(shifted, new.factors)
+    # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
+    weighted = sp.expand_mul(
+        shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
+    )
+    parts = sp.Poly(weighted, m).all_coeffs()[::-1] if weighted.is_polynomial(m) else [shifted]
+    total = sp.Add(
+        *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
+    )
+    new.exchanged[sp.Symbol(stage.target, real=True)] = factor * total
+    if not floor and len(parts) == 1 and shifted.is_positive:
+        new.positive.add(str(total))  # the largest term is 1
+
+
+def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Symbol:
+    """The symbol of the sum of ``body``, of an earlier one where that is the same."""
+    maps = {stage.expression: stage.target for stage in new.stages if isinstance(stage, Map)}
+    for stage in new.stages:
+        if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
+            return sp.Symbol(stage.target, real=True)
+    name = target if at == 0 else f"{target}_{at}"
+    add_map(new, f"of_{name}", body)
+    new.stages.append(Reduce(name, "sum", f"of_{name}"))
+    return sp.Symbol(name, real=True)
+
+
+def _for_a_mean(
+    new: Rewriting, body: sp.Expr, symbol: sp.Symbol, later: tuple[Stage, ...]
+) -> tuple[sp.Expr, sp.Expr]:
+    """The body and what stands for its sum; a mean is the sum of elements divided by their number.
+
+    The mean of a vector is taken relative to its first element, so that deviations from it keep
+    their digits where the elements are close together, and are 0 where they are equal.
+    """
+    whole = [s.expression for s in later if isinstance(s, Map) and symbol in s.expression.free_symbols]
+    probe = sp.Dummy()
+    if not whole or any(symbol in e.subs(symbol / COUNT, probe).free_symbols for e in whole):
+        return body, symbol
+    if not (body.is_Symbol and body.name in new.elements):
+        return body / COUNT, symbol * COUNT
+    first = sp.Symbol(f"first_{symbol}", real=True)
+    new.stages.append(Reduce(first.name, "first", body.name))
+    new.constants.add(first.name)
+    new.offsets.add(first)
+    d = add_map(new, f"beyond_{first}", body - first)
+    new.exchanged[body] = d + first
+    return d / COUNT, (symbol + first) * COUNT

@@ -1,0 +1,190 @@
+"""Stage graphs: the stages of a program over an axis as graph nodes, reductions among them.
+
+Functions of one variable inside a stage are stabilized as every activation is; a reduction that is a
+denominator is guarded against 0.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+import sympy as sp
+
+from symact.convert import to_graph
+from symact.expressions import dag, rewrite
+from symact.formula import Formula
+from symact.graph import Node, const, node, rebuild, var, walk
+from symact.numbers import as_float
+from symact.program import Map, Program, Reduce
+from symact.stabilize import stabilize
+from symact.stabilize.formats import Format
+from symact.stabilize.separate import Product, separated
+
+# Functions whose kernels serve as they are, on a symbol alone.
+_PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
+REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
+
+
+class Builder:
+    """Programs to graphs in one format; what was stabilized once is remembered."""
+
+    def __init__(self, formula: Formula, fmt: Format, at_zero: str) -> None:
+        self.formula, self.fmt, self.at_zero = formula, fmt, at_zero
+        self.memo: dict[tuple[sp.Expr, str], Node] = {}
+        self.nodes: dict[str, Node] = {}
+
+    def graph(self, program: Program, output: str) -> Node:
+        """The graph of one result of ``program``."""
+        for stage in program.stages:
+            if stage.target in self.nodes:
+                continue
+            if isinstance(stage, Map):
+                self.nodes[stage.target] = self.map(stage.expression, program)
+            else:
+                self.nodes[stage.target] = self.reduce(stage)
+        return self.nodes[output]
+
+    def reduce(self, stage: Reduce) -> Node:
+        source = self.nodes.get(stage.source) or var(stage.source)
+        if stage.kind in ("shift", "scale"):
+            return node(stage.kind, node("reduce_max", source))
+        return node(REDUCTIONS[stage.kind], source)
+
+    def map(self, expression: sp.Expr, program: Program) -> Node:
+        expression = self.with_inverse_scales(expression, program)
+        guarded = self.guarded(expression, program)
+        names = frozenset(symbol.name for symbol in expression.free_symbols)
+        norms = {norm.symbol for norm in program.functions_of}
+        worth = _worth_stabilizing(expression) or norms & expression.free_symbols
+        products = separated(expression, names) if worth else None
+        if products and all(_is_stabilizable(p) for p in products):
+            terms = [self.product(product, program) for product in products]
+            graph = reduce(lambda a, b: a + b, terms)
+        else:
+            graph = to_graph(guarded, formula=self.formula.text)
+        replaced = {
+            current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
+        }
+        return rebuild(graph, replaced) if replaced else graph
+
+    def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too."""
+        scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in scales):
+                return part
+            if not (part.exp.is_number and part.exp < 0):
+                return part
+            inverse = sp.Symbol(f"inverse_{part.base}", positive=True)
+            self.nodes[inverse.name] = const(1) / self.nodes[part.base.name]
+            return inverse ** (-part.exp)
+
+        return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+    def is_stage(self, current: Node) -> bool:
+        return current.op == "var" and str(current.name) in self.nodes
+
+    def product(self, product: Product, program: Program) -> Node:
+        factors = []
+        norms = {norm.symbol for norm in program.functions_of}
+        for name, function in _with_direction(product, program).items():
+            if function == 1:
+                continue
+            univariate = len(function.free_symbols) == 1 and name
+            if univariate and (_worth_stabilizing(function) or _is_of(function, norms)):
+                factors.append(self.stable(function, name, program))
+            else:
+                factors.append(to_graph(self.guarded(function, program)))
+        return reduce(lambda a, b: a * b, factors) if factors else const(1)
+
+    def stable(self, function: sp.Expr, name: str, program: Program) -> Node:
+        (symbol,) = function.free_symbols
+        key = function, name
+        if key not in self.memo:
+            low, high = -np.inf, np.inf
+            if name in {norm.symbol.name for norm in program.functions_of}:
+                # Beyond 0, if it can be, so that a gap at 0 is filled by its limit.
+                low = -np.inf if _is_real_at(function, symbol, -2) else 0.0
+            elif name in self.formula.inputs:
+                low, high = map(as_float, self.formula.domain)
+            own = sp.Symbol(name, real=True)
+            plain = rewrite(function, lambda part: own if part == symbol else part)
+            self.memo[key] = stabilize(plain, name, self.fmt, domain=(low, high), derivative=True).graph
+        return self.memo[key]
+
+    def guarded(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """``expression`` with 1/r, for a reduction r that is 0, as the convention says."""
+        vanishing = {
+            s.target for s in program.stages if isinstance(s, Reduce) and s.kind in ("sum", "max", "min")
+        }
+        vanishing = (vanishing | {norm.symbol.name for norm in program.functions_of}) - program.positive
+        instead = sp.oo if self.at_zero == "zero" else sp.S.One
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.exp.is_number and part.exp < 0):
+                return part
+            if part.base.name not in vanishing:
+                return part
+            safe = sp.Piecewise((instead, sp.Eq(part.base, 0)), (part.base, True))
+            return sp.Pow(safe, part.exp, evaluate=False)
+
+        return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+
+def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:
+    """Whether it is a function of a norm, and more than a power of it."""
+    return bool(function.free_symbols & norms) and not (function.is_Symbol or function.is_Pow)
+
+
+def _is_real_at(function: sp.Expr, symbol: sp.Symbol, point: int) -> bool:
+    value = function.xreplace({symbol: sp.Integer(point)}).evalf(15)
+    return bool(value.is_real and value.is_finite)
+
+
+def _with_direction(product: Product, program: Program) -> Product:
+    """v·f(N) as v/N·(N·f(N)): the direction of a vector is in range where v or f(N) is not."""
+    for norm in program.functions_of:
+        vector, name = str(norm.vector), norm.symbol.name
+        if product.get(vector) == norm.vector and product.get(name, 1) != 1:
+            function = sp.expand(product[name] * norm.symbol)
+            rest = {k: f for k, f in product.items() if k not in (vector, name)}
+            return {**rest, name: function, f"{vector} direction": norm.direction}
+    return product
+
+
+def _has_denominators(expression: sp.Expr) -> bool:
+    return any(isinstance(p, sp.Pow) and p.exp.is_number and p.exp < 0 for p in dag(expression))
+
+
+def _worth_stabilizing(expression: sp.Expr) -> bool:
+    """Whether a function of more than a plain argument occurs in it, or several functions do."""
+    functions = [
+        part
+        for part in dag(expression)
+        if isinstance(part, sp.Function) and not isinstance(part, _PLAIN) and part.free_symbols
+    ]
+    if not functions:
+        return False
+    return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
+
+
+def _is_plain(function: sp.Expr) -> bool:
+    argument = function.args[0]
+    return bool(
+        argument.is_Symbol or (argument.is_Mul and argument.args[0].is_number and len(argument.args) == 2)
+    )
+
+
+def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
+    """Sums and powers in which a function of the expression takes part."""
+    return [
+        part
+        for part in dag(expression)
+        if isinstance(part, sp.Add | sp.Pow) and any(isinstance(p, sp.Function) for p in dag(part))
+    ]
+
+
+def _is_stabilizable(product: Product) -> bool:
+    return all(len(f.free_symbols) <= 1 for f in product.values())
