@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,16 +166,7 @@ def explain(stage: str | None, **options: Any) -> None:
 @cli.command(cls=_FormulaCommand)
 @_formula_options
 @compare_options
-def compare(
-    formula: str,
-    name: str | None,
-    params: tuple[str, ...],
-    trainable: tuple[str, ...],
-    domain: str | None,
-    inputs: str,
-    order: int,
-    **options: Any,
-) -> None:
+def compare(**options: Any) -> None:
     """Compare the gradient of FORMULA with TensorFlow's autodiff and with the truth.
 
     FUNCTION is package.module.function or module:function, of the current directory too.
@@ -188,9 +180,9 @@ def compare(
       symact compare "x*erfc(-x/sqrt(2))/2" --against keras.activations.gelu --html gelu.html
       symact compare "x/(1+exp(-x))" --against my_module:silu --fail-above 8
     """
-    request = Request(**options)
+    request = Request(**{field.name: options.pop(field.name) for field in fields(Request)})
     request.check()
-    run_compare(_translated(formula, name, params, trainable, domain, inputs, order), request)
+    run_compare(_translated(**options), request)
 
 
 def _translated(

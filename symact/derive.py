@@ -139,7 +139,7 @@ def _derive_chain(program: Program, parts: tuple[sp.Expr, ...], order: int) -> F
         outer = [composed(link.programs[(name,) * n].expression, {by: value}) for n in range(order + 1)]
         inner = list(chain_rule(outer[1:], inner or [sp.S.One] + [sp.S.Zero] * (order - 1)))
         value = outer[0]
-    programs = {(): program}
+    programs: dict[Wrt, Program] = {(): program}
     for n, expression in enumerate(inner, 1):
         programs[(name,) * n] = Program(formula, (Map("y", expression),))
     return Family(programs, order, tuple(families))
