@@ -16,6 +16,7 @@ from symact.stabilize.branches import resolve
 from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line, parametric_halves
 from symact.stabilize.exponents import exponents, split
+from symact.stabilize.formats import Format
 from symact.stabilize.problem import Problem, kinks, pieces
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.rules import rewrite
@@ -24,6 +25,8 @@ from symact.stabilize.saturate import equal_forms
 from symact.stabilize.simulate import cost
 
 _CLAMPS = (2**13, 2**60)
+# As a share of the format's largest number: what is left to a factor of the input.
+_FINITE = 2.0**-10
 _MOST_PRIMALS = 4
 
 
@@ -48,11 +51,12 @@ def with_split_arguments(candidates: Iterable[Candidate], problem: Problem) -> I
             yield replace(candidate, name=f"{candidate.name}, argument split", graph=graph)
 
 
-def clamped(candidates: Iterable[Candidate], name: str) -> Iterator[Candidate]:
-    """Forms whose input is kept within bounds, beyond which the function does not change any more."""
+def clamped(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator[Candidate]:
+    """Forms whose input is kept within bounds: those beyond which a function does not change any more,
+    and those beyond which a multiple of the input overflows."""
     x = var(name)
     for candidate in candidates:
-        for bound in _CLAMPS:
+        for bound in (*_CLAMPS, fmt.max * _FINITE):
             below, above = node("max", x, const(-bound)), node("min", x, const(bound))
             both = node("max", node("min", x, const(bound)), const(-bound))
             for inside in (below, above, both):

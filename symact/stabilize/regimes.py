@@ -15,7 +15,7 @@ import numpy as np
 from symact.graph import Node, const, node, var, variables
 from symact.numbers import as_float
 from symact.stabilize.formats import Array, Format
-from symact.stabilize.score import bits_of_error
+from symact.stabilize.score import WRONG, bits_of_error
 from symact.stabilize.simulate import cost
 
 # What a branch costs, in the units of `_price`; so much must be gained by it.
@@ -24,6 +24,8 @@ _OPERATION = 0.5
 _MOST_REGIMES = 12
 _BRANCH_SCALES = (1.0, 8.0, 64.0, 512.0, 1e5, 1e7)
 _STEEPNESS = 7.0
+# More than finite errors at all points together cost: it is never traded.
+_NOT_FINITE = 1e7
 _REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
 _LARGEST_NOISE = 24.0
@@ -54,7 +56,8 @@ def price(errors: Array, target: float) -> Array:
     """What errors (in ULP) cost a choice of regimes: steeply above ``target``, gently below."""
     bits = bits_of_error(errors)
     above = np.maximum(bits - np.log2(1.0 + target), 0.0)
-    return np.asarray(0.02 * bits + _STEEPNESS * np.minimum(above**2, 10.0 * above))
+    not_finite = np.where(errors > WRONG / 2, _NOT_FINITE, 0.0)
+    return np.asarray(0.02 * bits + _STEEPNESS * np.minimum(above**2, 10.0 * above) + not_finite)
 
 
 def envelope(errors: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.graph import Node
+from symact.graph import Node, variables
 from symact.stabilize.candidates import (
     clamped,
     closed_forms,
@@ -53,7 +53,9 @@ _ROUGH = 256.0
 # Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
 # half a unit of the input is as much there.
 _WEAK, _MOST_WEAK = 16.0, 3
-# Distances, relative to a threshold, at which a choice of regimes is checked again.
+# Places in a regime, as shares of its width, and distances, relative to a threshold, at which a choice of regimes is checked again.
+_SHARES = np.array([0.002, 0.005, 0.01, 0.017, 0.026, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3])
+_WITHIN = np.concatenate([_SHARES, 1 - _SHARES, [0.5]])
 _NEAR_THRESHOLD = np.array([1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1])
 
 
@@ -126,7 +128,7 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     before = problem.score(plain.graph)
     if problem.parameters:
         candidates = distinct([*candidates, *rewritten(halves(problem))])
-        candidates = distinct([*candidates, *clamped(candidates, name)])
+        candidates = distinct([*candidates, *clamped(candidates, name, fmt)])
         best = min(candidates, key=lambda c: _price(problem, c, target))
         return _single(problem, best, before)
     good = [c for c in candidates if problem.errors(c.graph).max() <= target]
@@ -191,6 +193,10 @@ def _search(
     if target <= _ROUGH and _falls_short(problem, candidates, target):
         candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
         candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
+    own = [c for c in candidates if problem.name in variables(c.graph)]
+    if (_errors(problem, own).min(axis=0) > WRONG / 2).any():
+        # Nothing finite is known there: at least the input's multiples are kept from overflow.
+        candidates = distinct([*candidates, *clamped(candidates[:2], problem.name, problem.fmt)])
     for attempt in range(_ROUNDS):
         candidates, errors, path = _covered(problem, candidates, target)
         regimes = bounds(
@@ -244,6 +250,11 @@ def _unseen(problem: Problem, regimes: Sequence[Regime]) -> Array:
     thresholds = np.array([regime.high for regime in regimes[:-1]])
     around = np.concatenate([[0.0], -_NEAR_THRESHOLD, _NEAR_THRESHOLD])
     points = problem.fmt.round((thresholds[:, None] * (1 + around)).ravel())
+    # And well inside each regime, towards its ends above all: series fail there first.
+    ends = [(max(r.low, -problem.fmt.max / 4), min(r.high, problem.fmt.max / 4)) for r in regimes]
+    inside = [low + (high - low) * _WITHIN for low, high in ends]
+    points = np.concatenate([points, problem.fmt.round(np.concatenate(inside))])
+    points = points[(np.abs(points) >= problem.fmt.min_normal) | (points == 0.0)]
     points = np.concatenate([points, sample(problem.fmt, problem.domain, _CHECKS, _CHECK_SEED)])
     inside = (points >= problem.points[0]) & (points <= problem.points[-1])
     return np.setdiff1d(points[inside], problem.points)
