@@ -199,8 +199,13 @@ def simplify(
             continue
         worst = errors[:, inside].max(axis=1)
         own = next(k for k, c in enumerate(candidates) if c.graph is regime.candidate.graph)
-        allowed = max(target, worst[own])
-        good = [c for c, w in zip(candidates, worst, strict=True) if w <= allowed]
+        # Where the form in place is not accurate itself, another must be no worse altogether.
+        prices = price(errors[:, inside], target).sum(axis=1)
+        good = [
+            c
+            for c, w, p in zip(candidates, worst, prices, strict=True)
+            if w <= target or (w <= worst[own] and p <= prices[own])
+        ]
         # Those that are in use anyway, and the cheapest by themselves.
         cheap = sorted(good, key=lambda c: cost(c.graph))[:_OFFERS]
         offers = [*cheap, *(c for c in good if c.graph in used and c not in cheap)]
