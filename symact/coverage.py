@@ -75,4 +75,4 @@ def drawn(judge: Judge) -> Array:
     even = np.linspace(low, high, count // 2) if bounded else np.zeros(0)
     points = np.unique(judge.fmt.round(np.concatenate([-half, half, *near, even])) + 0.0)
     inside = (points > low) & (points < high) & ((np.abs(points) <= largest) | bounded)
-    return points[inside & _is_normal(points, judge.fmt)]
+    return np.asarray(points[inside & _is_normal(points, judge.fmt)])

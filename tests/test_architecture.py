@@ -22,6 +22,12 @@ FORBIDDEN = {
     "graph.py": {"numpy", "tensorflow", "symact.stabilize", "symact.convert"},
     "formula.py": {"numpy", "flint", "tensorflow", "symact.parse", "symact.program"},
     "program.py": {"numpy", "flint", "tensorflow", "symact.derive", "symact.parse"},
+    "screen.py": {"tensorflow", "symact.contenders", "symact.judge"},
+    "taylor.py": {"tensorflow", "symact.screen"},
+    "judge.py": {"tensorflow", "symact.contenders", "symact.compare"},
+    "testing.py": {"tensorflow", "symact.contenders", "symact.compare"},
+    "figures.py": {"tensorflow", "symact.judge"},
+    "comparison.py": {"tensorflow", "symact.judge", "symact.contenders"},
     "schedule.py": {"tensorflow", "keras", "symact.emit"},
 }
 
