@@ -96,8 +96,8 @@ def run_compare(compilation: Compilation, request: Request) -> None:
         from symact.report import comparison_text
 
         show(comparison_text(comparison, width()))
-    _write_views(comparison, compilation, request)
-    swept = _swept(compilation, request) if request.exhaustive else None
+    swept = _swept(compilation, request, comparison) if request.exhaustive else None
+    _write_views(comparison, compilation, request, swept)
     if request.as_json:
         data = comparison.as_dict() | ({} if swept is None else {"exhaustive": swept.as_dict()})
         show(json.dumps(data, indent=2, allow_nan=False) + "\n")
@@ -107,24 +107,27 @@ def run_compare(compilation: Compilation, request: Request) -> None:
         comparison.assert_accurate(request.fail_above)
 
 
-def _swept(compilation: Compilation, request: Request) -> Exhaustive:
-    """The figures over all float32 inputs, printed unless JSON is asked for."""
+def _swept(compilation: Compilation, request: Request, comparison: Comparison) -> Exhaustive:
+    """The figures over all float32 inputs, of those that could be compared; printed but for JSON."""
     from symact.exhaustive import exhaust
-    from symact.exhaustive_text import ProgressLine, exhaustive_text
+    from symact.sweep_text import ProgressLine, sweep_text
 
+    failed = {name for compared in comparison.formats.values() for name in compared.problems}
     found = exhaust(
         compilation,
-        against=request.against,
+        against=[name for name in request.against if name not in failed],
         workers=request.processes(),
         resume=request.resume,
         progress=ProgressLine(),
     )
     if not request.as_json:
-        show("\n" + exhaustive_text(found, width()))
+        show("\n" + sweep_text(found, width()))
     return found
 
 
-def _write_views(comparison: Comparison, compilation: Compilation, request: Request) -> None:
+def _write_views(
+    comparison: Comparison, compilation: Compilation, request: Request, swept: Exhaustive | None
+) -> None:
     """The picture and the page that were asked for."""
     from symact.files import write_atomically
 
@@ -136,5 +139,5 @@ def _write_views(comparison: Comparison, compilation: Compilation, request: Requ
     if request.html is not None:
         from symact.page import page
 
-        write_atomically(request.html, page(comparison, compilation), force=request.force)
+        write_atomically(request.html, page(comparison, compilation, swept), force=request.force)
         click.echo(f"wrote {request.html}", err=True)

@@ -24,7 +24,8 @@
 
 Columns in ``problems`` are "value", "derivative" and "second derivative". Every number that is not finite
 is written as the string "nan", "inf" or "-inf", so that the text is strict JSON. ULP are units in the last
-place of the format; an error of 2**79 or more stands for a finite number where the truth is infinite.
+place of the format; an error of 2**79 is the largest there is: of a number where
+the truth is 0, or infinite.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class Comparison:
                     if figures.nan or figures.inf:
                         yield f"{what}: {figures.nan} NaN and {figures.inf} inf where the truth is a number"
                     if figures.worst_ulp >= WRONG / 2:
-                        yield f"{what}: finite at x = {figures.worst_at!r}, where the truth is infinite"
+                        yield f"{what}: altogether wrong at x = {figures.worst_at!r}"
                     elif figures.worst_ulp > max_ulp:
                         yield f"{what}: {figures.worst_ulp:.4g} ULP at x = {figures.worst_at!r}"
 

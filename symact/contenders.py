@@ -58,6 +58,8 @@ class Contender:
         Raises:
             ComparisonImpossible: the function raises, or returns what is no tensor of that shape.
         """
+        if not len(points):
+            return (points,) * wanted
         parts = [self._batch(points[i : i + batch], batch, fmt, wanted) for i in range(0, len(points), batch)]
         return tuple(
             None if any(part[order] is None for part in parts) else np.concatenate([p[order] for p in parts])

@@ -70,7 +70,9 @@ def drawn(judge: Judge) -> Array:
         [[0.0], smallest * np.linspace(0, 1, count // 20), np.geomspace(smallest, largest, count // 2)]
     )
     near = [neighbourhood(judge.fmt, point) for point in judge.critical()]
-    points = np.unique(judge.fmt.round(np.concatenate([-half, half, *near])) + 0.0)
     low, high = judge.domain
-    inside = (points > low) & (points < high) & (np.abs(points) <= largest)
-    return points[inside & _is_normal(points, judge.fmt)]
+    bounded = np.isfinite(low) and np.isfinite(high)
+    even = np.linspace(low, high, count // 2) if bounded else np.zeros(0)
+    points = np.unique(judge.fmt.round(np.concatenate([-half, half, *near, even])) + 0.0)
+    inside = (points > low) & (points < high) & ((np.abs(points) <= largest) | bounded)
+    return np.asarray(points[inside & _is_normal(points, judge.fmt)])

@@ -61,7 +61,7 @@ class Exhaustive:
                 if figures.nan or figures.inf:
                     found.append(f"{what}: {figures.nan} NaN and {figures.inf} inf")
                 if figures.worst_ulp >= WRONG / 2:
-                    found.append(f"{what}: finite at x = {figures.worst_at!r}, where the truth is infinite")
+                    found.append(f"{what}: altogether wrong at x = {figures.worst_at!r}")
                 elif figures.worst_ulp > max_ulp:
                     found.append(f"{what}: {figures.worst_ulp:.4g} ULP at x = {figures.worst_at!r}")
         return found

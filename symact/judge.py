@@ -100,6 +100,8 @@ class Judge:
         Returns:
             The errors, and how many near-ties are left open: more than ``most_ties`` are not settled.
         """
+        if not len(points):
+            return np.zeros(0), 0
         high, low, proven = truth
         errors = None if proven else _plain_errors(results, high, self.fmt)
         if errors is None:
@@ -119,8 +121,6 @@ class Judge:
         Returns:
             How many near-ties are left open, being too many.
         """
-        if not len(errors):
-            return 0
         ties = np.flatnonzero(np.abs(errors - 0.5) <= 2 * MARGIN)
         left = len(ties) if len(ties) > most_ties else 0
         worst = int(np.argmax(np.where(np.isfinite(results), errors, -1.0)))

@@ -24,10 +24,12 @@ from symact.report import (
     share_text,
     ulp_text,
 )
+from symact.sweep_text import SWEEP_TITLES, sweep_rows, sweep_title
 from symact.version import __version__
 
 if TYPE_CHECKING:
     from symact.compiler import Compilation
+    from symact.exhaustive import Exhaustive
 
 # Beyond this many parts a formula typeset is no longer read by anyone.
 _MOST_PARTS = 400
@@ -55,12 +57,13 @@ body { margin: 2em auto; max-width: 1100px; padding: 0 1em; }
 """.strip()
 
 
-def page(comparison: Comparison, compilation: Compilation) -> str:
+def page(comparison: Comparison, compilation: Compilation, swept: Exhaustive | None = None) -> str:
     """The whole page: formulas, picture, tables and the emitted source; nothing is loaded from elsewhere.
 
     Args:
         comparison: what is shown.
         compilation: of the same formula; its exact expressions are typeset, its source printed.
+        swept: figures over every float32 input, if there are any.
     """
     title = escape(f"{comparison.name}: gradients compared")
     body = "\n".join(
@@ -69,6 +72,7 @@ def page(comparison: Comparison, compilation: Compilation) -> str:
             f'<p class="note">symact {escape(__version__)}</p>',
             *_formulas(compilation),
             *_results(comparison),
+            *([] if swept is None else ["<h2>Exhaustively</h2>", _swept_table(swept)]),
             "<h2>Emitted source</h2>",
             f"<pre><code>{escape(compilation.source)}</code></pre>",
         ]
@@ -153,6 +157,10 @@ def _format_tables(comparison: Comparison) -> Iterable[str]:
             for i, (name, figures) in enumerate(compared.column(column).items())
         ]
         yield _table(format_title(dtype, compared), ["", "", *FIGURE_TITLES], rows, who=1)
+
+
+def _swept_table(swept: Exhaustive) -> str:
+    return _table(sweep_title(swept), ["", "", *SWEEP_TITLES], sweep_rows(swept), who=1)
 
 
 def _ranges(what: str, comparison: Comparison, rows: Sequence[Mapping[str, Figures]]) -> str:

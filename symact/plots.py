@@ -90,6 +90,8 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     ceiling = 4 * 2.0 ** ALL_FORMATS[curves.dtype].digits
     styles = dict(zip(comparison.contenders, cycle(_STYLES), strict=False))
     names = list(curves.errors[column])
+    # Where somebody has no finite result is marked above everything, in a line for each who is concerned.
+    lines = [name for name in names if np.isnan(curves.errors[column][name]).any()]
     for place, name in enumerate(names):
         colour, line, marker = styles[name]
         errors = curves.errors[column][name]
@@ -108,10 +110,10 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
             zorder=3 + len(names) - place,
         )
         lost = np.isnan(errors)
-        if lost.any():
+        if name in lines:
             axes.plot(
                 curves.x[lost],
-                np.full(np.count_nonzero(lost), ceiling * 4.0 * 6.0**place),
+                np.full(np.count_nonzero(lost), ceiling * 4.0 * 6.0 ** lines.index(name)),
                 linestyle="none",
                 marker=marker,
                 markersize=5,
@@ -121,7 +123,7 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     axes.axhline(4, color="0.45", lw=0.8, ls=(0, (2, 2)))
     axes.text(1.01, 4, "4", color="0.3", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
     axes.set_yscale("log")
-    axes.set_ylim(_FLOOR * 0.7, ceiling * 6.0 ** (len(names) + 1))
+    axes.set_ylim(_FLOOR * 0.7, ceiling * 6.0 ** (len(lines) + 1))
     axes.set_ylabel(f"error in ULP of {curves.dtype}" if column == "value" else "")
     axes.set_xlabel("x")
     axes.grid(True, which="major", color="0.88", lw=0.6)

@@ -36,7 +36,7 @@ def _verdict(name: str, comparison: Comparison) -> str:
         return f"{name}: no finite gradient, {wrong}"
     where = f"at x = {figures.worst_at:.6g}"
     if figures.worst_ulp >= WRONG / 2:
-        return f"{name}: gradient finite {where}, where the truth is infinite, {wrong}"
+        return f"{name}: gradient altogether wrong {where}, {wrong}"
     return f"{name}: gradient off by at most {ulp_text(figures.worst_ulp)} ULP {where}, {wrong}"
 
 
@@ -206,7 +206,7 @@ def share_text(part: float) -> str:
 
 
 def ulp_text(error: float) -> str:
-    """An error in ULP; "wrong" for a finite number where the truth is infinite."""
+    """An error in ULP; "wrong" for a number where the truth is 0 or infinite."""
     if error != error:
         return "-"
     return "wrong" if error >= WRONG / 2 else f"{error:.1f}" if error < 1000 else f"{error:.1e}"

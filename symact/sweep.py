@@ -28,7 +28,7 @@ _BATCH = 1 << 18
 _BLOCK = 1 << 15
 # What a chunk may cost: evaluations by Arb alone, intervals of the screen, near-ties in each block.
 _LIMITS = {"most_single": 5_000, "most_intervals": 8_000}
-_MOST_TIES = 64
+_MOST_TIES = 2048
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,12 @@ FORBIDDEN = {
     "reverse.py": {"numpy", "flint", "tensorflow", "symact.stabilize", "symact.emit", "symact.rescale"},
     "stage_graphs.py": {"tensorflow", "keras", "symact.emit", "symact.schedule"},
     "axis.py": {"tensorflow", "keras", "symact.activation"},
+    "screen.py": {"tensorflow", "symact.contenders", "symact.judge"},
+    "taylor.py": {"tensorflow", "symact.screen"},
+    "judge.py": {"tensorflow", "symact.contenders", "symact.compare"},
+    "testing.py": {"tensorflow", "symact.contenders", "symact.compare"},
+    "figures.py": {"tensorflow", "symact.judge"},
+    "comparison.py": {"tensorflow", "symact.judge", "symact.contenders"},
     "schedule.py": {"tensorflow", "keras", "symact.emit"},
 }
 

@@ -187,6 +187,15 @@ def test_the_domain_limits_the_ranges(compiled):
     assert {row.x for row in comparison.formats["float32"].specials if row.x == row.x} == {math.inf}
 
 
+@pytest.mark.parametrize("domain", [(2.0, 3.0), (1000.0, 1001.0)])
+def test_a_narrow_domain_is_compared_and_drawn(domain, compiled):
+    comparison = compiled("log(x)", domain=domain).compare(samples=300)
+    assert domain[0] < comparison.values["symact"].worst_at < domain[1]
+    assert len(comparison.curves.x) > 100
+    assert comparison.formats["float16"].inputs > 0
+    comparison_text(comparison)
+
+
 def test_parameters_are_compared_at_their_defaults(compiled):
     comparison = compiled("x/(1+exp(-b*x))", params={"b": 1.0}).compare(
         against="keras.activations.silu", dtype="float32", samples=1200

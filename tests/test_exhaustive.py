@@ -11,11 +11,14 @@ import time
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from symact.cli import cli
 from symact.compiler import translate
 from symact.errors import AccuracyError, OptionError, OutputError
 from symact.exhaustive import exhaust
-from symact.exhaustive_text import exhaustive_text
+from symact.page import page
+from symact.sweep_text import ProgressLine, sweep_text
 
 SOFTPLUS = "log(1+exp(x))"
 # Bits 0x3f8… to 0x3fb…, which is 1 ≤ x < 1.5, and 0xbf8…, the same below zero.
@@ -44,7 +47,7 @@ def test_every_input_is_judged_and_softplus_is_accurate(swept):
     found.assert_accurate(4)
     with pytest.raises(AccuracyError, match="value over all float32 inputs"):
         found.assert_accurate(0.51)
-    text = exhaustive_text(found)
+    text = sweep_text(found)
     assert "3 of 1024 parts" in text
     assert "8,388,608" in text
     json.dumps(found.as_dict(), allow_nan=False)
@@ -111,7 +114,38 @@ def test_a_contender_that_fails_ends_the_sweep_with_its_reason(compilation, tmp_
         exhaust(compilation, chunks=[NEAR_ONE], workers="udp://x", resume=tmp_path / "l.jsonl")
 
 
+def test_progress_says_what_is_left_and_only_on_a_terminal(capsys, monkeypatch):
+    line = ProgressLine()
+    line(513, 1024, 2.0)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    line(513, 1024, 2.0)  # the first of this run: 512 were in the journal
+    line(768, 1024, 300.0)
+    line(1024, 1024, 600.0)
+    shown = capsys.readouterr().err
+    assert "75.00% of all float32 inputs, 5:00 so far, 5:00 left" in shown
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "given", [["--workers", "2"], ["--exhaustive", "--workers", "two"], ["--resume", "f"]]
+)
+def test_options_of_a_sweep_are_checked_before_any_work(given):
+    began = time.perf_counter()
+    done = CliRunner().invoke(cli, ["compare", "tanh(x)", *given])
+    assert isinstance(done.exception, OptionError)
+    assert time.perf_counter() - began < 1
+
+
+def test_the_page_shows_a_sweep(compiled, swept):
+    found, _, _ = swept
+    activation = compiled(SOFTPLUS)
+    text = page(activation.compare(dtype="float16"), activation.compilation, found)
+    assert "3 of 1024 parts of all float32 inputs: 8,388,608 finite ones judged" in text
+
+
 SCRIPT = """
+from symact.cli import cli
 from symact.compiler import translate
 from symact.exhaustive import exhaust
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ _ROUGH = 256.0
 # Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
 # half a unit of the input is as much there.
 _WEAK, _MOST_WEAK = 16.0, 3
-# Places in a regime, as shares of its width, and distances, relative to a threshold, at which a choice of regimes is checked again.
+# Places in a regime, as shares of its width, and distances, relative to a threshold, at which a choice of
+# regimes is checked again.
 _SHARES = np.array([0.002, 0.005, 0.01, 0.017, 0.026, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3])
 _WITHIN = np.concatenate([_SHARES, 1 - _SHARES, [0.5]])
 _NEAR_THRESHOLD = np.array([1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1])

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import symact
-from symact.compare import plain
+from symact.contenders import plain
 from symact.derive import differentiate
 from symact.stabilize.formats import FLOAT32
 from symact.stabilize.score import ulp_error

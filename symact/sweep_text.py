@@ -1,33 +1,42 @@
-"""The text of an exhaustive comparison, and its progress on a terminal."""
+"""Sweep text: the figures of an exhaustive comparison as text, and its progress on a terminal."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from symact.exhaustive import Exhaustive
 from symact.report import FIGURE_TITLES, figure_cells, figures_table
 
+if TYPE_CHECKING:
+    from symact.exhaustive import Exhaustive
 
-def exhaustive_text(found: Exhaustive, width: int | None = None) -> str:
-    """The figures over all float32 inputs as a table."""
+SWEEP_TITLES = (*FIGURE_TITLES, "undecided")
+
+
+def sweep_title(found: Exhaustive) -> str:
+    """What was tried."""
     whole = found.chunks == found.of
     share = "every float32 input" if whole else f"{found.chunks} of {found.of} parts of all float32 inputs"
     count = max((f.count for f in found.values.values()), default=0)
-    columns = [("value", found.values), ("derivative", found.gradients)]
-    rows = [
+    return f"{share}: {count:,} finite ones judged"
+
+
+def sweep_rows(found: Exhaustive) -> list[list[str]]:
+    """Column, contender and figures, row by row."""
+    return [
         [title if i == 0 else "", name, *figure_cells(figures), f"{figures.undecided or '-'}"]
-        for title, column in columns
+        for title, column in (("value", found.values), ("derivative", found.gradients))
         for i, (name, figures) in enumerate(column.items())
     ]
-    lost = [f"{name}: {n} NaN inputs did not give NaN" for name, n in found.nan_lost.items() if n] or [
-        "NaN inputs give NaN."
-    ]
-    table = figures_table(
-        f"{share}: {count:,} finite ones judged", (*FIGURE_TITLES, "undecided"), rows, width
-    )
-    return "\n".join([found.formula, *lost, "", table])
+
+
+def sweep_text(found: Exhaustive, width: int | None = None) -> str:
+    """The figures over all float32 inputs as a table."""
+    lost = [f"{name}: {n} NaN inputs did not give NaN" for name, n in found.nan_lost.items() if n]
+    table = figures_table(sweep_title(found), SWEEP_TITLES, sweep_rows(found), width)
+    return "\n".join([found.formula, *(lost or ["NaN inputs give NaN."]), "", table])
 
 
 class ProgressLine:
