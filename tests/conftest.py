@@ -18,7 +18,10 @@ import symact
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_this_session(tmp_path_factory):
     """A cache folder of the tests' own: cold at first, and never the user's."""
-    os.environ["SYMACT_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    # The folder above the base is the session's own, and shared by the processes that run it.
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["SYMACT_CACHE_DIR"] = str(shared / "symact-cache")
 
 
 @cache
