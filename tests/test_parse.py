@@ -173,7 +173,9 @@ REFUSED_SYMPY = [
 ]
 
 
-@pytest.mark.parametrize("expression", REFUSED_SYMPY, ids=str)
+@pytest.mark.parametrize(
+    "expression", REFUSED_SYMPY, ids=lambda e: type(e).__name__ if type(e) is object else str(e)
+)
 def test_sympy_that_cannot_be_compiled_is_refused(expression):
     with pytest.raises(FormulaError):
         parse(expression)
