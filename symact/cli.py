@@ -16,6 +16,7 @@ import click
 from symact.compare_command import Request, compare_options, run_compare
 from symact.console import check_output, progress, show, width
 from symact.errors import OptionError, SymactError
+from symact.progress import on_terminal
 from symact.version import __version__
 
 if TYPE_CHECKING:
@@ -149,18 +150,35 @@ def _write_module(compilation: Compilation, output: str, force: bool, with_test:
 @cli.command(cls=_FormulaCommand)
 @_formula_options
 @click.option("--stage", type=click.Choice(_STAGES), help="Show what one stage of the compiler makes.")
-def explain(stage: str | None, **options: Any) -> None:
+@click.option("--plot", type=click.Path(), help="Draw the error before and after, to this PNG file.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def explain(stage: str | None, plot: str | None, force: bool, **options: Any) -> None:
     """Show the derivative of FORMULA, its regimes, and what each rewriting gained.
 
     \b
     Examples:
       symact explain "log(1+exp(x))"
       symact explain "x*erf(x)" --stage derive
+      symact explain "x/(1+exp(-x))" --plot silu.png
     """
     from symact.report import explanation_text, stage_text
 
+    if plot is not None:
+        check_output(plot, force, "--plot")
     compilation = _translated(**options)
+    if plot is not None:
+        _save_plot(compilation, plot, force)
     show(explanation_text(compilation, width()) if stage is None else stage_text(compilation, stage))
+
+
+def _save_plot(compilation: Compilation, path: str, force: bool) -> None:
+    from symact.explain_plot import error_plot
+    from symact.files import write_atomically
+
+    if compilation.formula.is_vector or len(compilation.formula.inputs) > 1:
+        raise OptionError("--plot draws elementwise formulas of one input; this one is another")
+    write_atomically(path, error_plot(compilation), force=force)
+    click.echo(f"wrote {path}", err=True)
 
 
 @cli.command(cls=_FormulaCommand)
@@ -198,7 +216,7 @@ def _translated(
     """The compiler's stages applied to what the command line says."""
     # Short-lived, and busy making small objects: collecting them costs more than it frees.
     gc.disable()
-    with progress("compiling"):
+    with on_terminal("compiling") as update:
         from symact.compiler import shortfalls, translate
 
         compilation = translate(
@@ -211,6 +229,7 @@ def _translated(
             order=order,
             prefer=prefer or "balanced",
             workers=os.cpu_count() or 1,
+            update=update,
         )
     for line in shortfalls(compilation):
         click.echo(f"symact: note: {line}", err=True)

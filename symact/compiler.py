@@ -16,6 +16,7 @@ from symact.errors import AccuracyWarning, OptionError
 from symact.formula import Formula
 from symact.parse import parse
 from symact.program import Family, Program, lower
+from symact.progress import Update, on_terminal, silent
 from symact.schedule import RESIDUALS, AxisSchedule, Schedule, schedule
 from symact.stabilize import PREFERENCES, StableFamily, stabilize_family, stabilize_pair
 
@@ -83,21 +84,23 @@ def compile(
     """
     from symact.activation import load  # imports TensorFlow, which nothing before needs
 
-    compilation = translate(
-        formula,
-        name=name,
-        inputs=inputs,
-        params=params,
-        trainable=trainable,
-        domain=domain,
-        axis=axis,
-        order=order,
-        residual=residual,
-        jit_compile=jit_compile,
-        prefer=prefer,
-        ties=ties,
-        at_zero=at_zero,
-    )
+    with on_terminal("compiling") as update:
+        compilation = translate(
+            formula,
+            name=name,
+            inputs=inputs,
+            params=params,
+            trainable=trainable,
+            domain=domain,
+            axis=axis,
+            order=order,
+            residual=residual,
+            jit_compile=jit_compile,
+            prefer=prefer,
+            ties=ties,
+            at_zero=at_zero,
+            update=update,
+        )
     for line in shortfalls(compilation):
         warnings.warn(line, AccuracyWarning, stacklevel=2)
     return load(compilation)
@@ -133,10 +136,12 @@ def translate(
     ties: str = "share",
     at_zero: str = "zero",
     workers: int = 1,
+    update: Update = silent,
 ) -> Compilation:
     """The pipeline up to the emitted source, without TensorFlow; arguments as for ``compile``.
 
-    Besides, ``workers``: how many processes may share the search (see ``stabilize_family``).
+    Besides, ``workers``: how many processes may share the search (see ``stabilize_family``),
+    and ``update``: told how far it is.
     """
     _check_options(order, residual, jit_compile, prefer)
     if ties not in TIES or at_zero not in AT_ZERO:
@@ -159,7 +164,7 @@ def translate(
     if len(parsed.inputs) > 1:
         stable = stabilize_pair(family)
     else:
-        stable = stabilize_family(family, prefer=prefer, workers=workers)
+        stable = stabilize_family(family, prefer=prefer, workers=workers, update=update)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
     return Compilation(parsed, program, family, stable, plan, emit(plan), prefer)
 

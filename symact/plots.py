@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from symact.comparison import Comparison, Curves
 
 # Okabe and Ito's palette, told apart by the colour-blind; in print by line style and marker.
-_STYLES = (
+STYLES = (
     ("#0072B2", "-", "o"),
     ("#D55E00", "--", "s"),
     ("#009E73", "-.", "^"),
@@ -82,20 +82,20 @@ def _draw_truth(axes: Axes, curves: Curves, column: str) -> None:
         low, high = float(inside.min()), float(inside.max())
         margin = 0.08 * max(high - low, 1e-3)
         axes.set_ylim(low - margin, high + margin)
-    _set_x_axis(axes, curves.x)
+    set_x_axis(axes, curves.x)
 
 
 def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     curves = comparison.curves
     ceiling = 4 * 2.0 ** ALL_FORMATS[curves.dtype].digits
-    styles = dict(zip(comparison.contenders, cycle(_STYLES), strict=False))
+    styles = dict(zip(comparison.contenders, cycle(STYLES), strict=False))
     names = list(curves.errors[column])
     # Where somebody has no finite result is marked above everything, in a line for each who is concerned.
     lines = [name for name in names if np.isnan(curves.errors[column][name]).any()]
     for place, name in enumerate(names):
         colour, line, marker = styles[name]
         errors = curves.errors[column][name]
-        x, worst = _stretches(curves.x, errors)
+        x, worst = stretches(curves.x, errors)
         axes.plot(
             x,
             np.clip(worst, _FLOOR, ceiling),
@@ -127,10 +127,10 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     axes.set_ylabel(f"error in ULP of {curves.dtype}" if column == "value" else "")
     axes.set_xlabel("x")
     axes.grid(True, which="major", color="0.88", lw=0.6)
-    _set_x_axis(axes, curves.x)
+    set_x_axis(axes, curves.x)
 
 
-def _set_x_axis(axes: Axes, x: Array) -> None:
+def set_x_axis(axes: Axes, x: Array) -> None:
     axes.set_xscale("symlog", linthresh=_LINEAR_BELOW, linscale=0.35)
     ends = [s * 10.0**e for e in (-1, 0, 1, 2) for s in (-1, 1)]
     if not len(x):
@@ -141,7 +141,7 @@ def _set_x_axis(axes: Axes, x: Array) -> None:
     axes.set_xlim(float(x[0]), float(x[-1]))
 
 
-def _stretches(x: Array, errors: Array) -> tuple[Array, Array]:
+def stretches(x: Array, errors: Array) -> tuple[Array, Array]:
     """The inputs thinned out, with the largest error around each; NaN where all around are NaN."""
     count = len(x) // _STRETCH * _STRETCH
     blocks = errors[:count].reshape(-1, _STRETCH)

@@ -12,6 +12,7 @@ import sympy as sp
 from symact.expressions import substituted
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
+from symact.progress import Update, silent
 from symact.stabilize import cache
 from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FORMATS
@@ -80,7 +81,9 @@ class StableFamily:
     at_defaults: Mapping[Wrt, Mapping[str, Stable]]
 
 
-def stabilize_family(family: Family, *, prefer: str = "balanced", workers: int = 1) -> StableFamily:
+def stabilize_family(
+    family: Family, *, prefer: str = "balanced", workers: int = 1, update: Update = silent
+) -> StableFamily:
     """Every derivative of ``family`` stabilized in every format that is computed in.
 
     float16 and bfloat16 compute in float32. ``prefer``: "fast" for the cheapest forms within 64 ULP,
@@ -96,10 +99,10 @@ def stabilize_family(family: Family, *, prefer: str = "balanced", workers: int =
         low, high = map(as_float, family.formula.domain)
 
         def stabilized(link: Family) -> Mapping[Wrt, Mapping[str, Stable]]:
-            return stabilize_family(link, prefer=prefer, workers=workers).general
+            return stabilize_family(link, prefer=prefer, workers=workers, update=update).general
 
         return StableFamily(stabilized_chain(family, stabilized, (low, high)), {})
-    general = _stabilized(family, family.formula.defaults, prefer, workers)
+    general = _stabilized(family, family.formula.defaults, prefer, workers, update)
     worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
     finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
     if not family.formula.parameters or (worst <= 2 * TARGET and finite):
@@ -115,11 +118,11 @@ def stabilize_family(family: Family, *, prefer: str = "balanced", workers: int =
         for wrt, program in family.programs.items()
         if inputs.issuperset(wrt)
     }
-    return StableFamily(general, _stabilized(Family(programs, family.order), {}, prefer, workers))
+    return StableFamily(general, _stabilized(Family(programs, family.order), {}, prefer, workers, update))
 
 
 def _stabilized(
-    family: Family, parameters: dict[str, float], prefer: str, workers: int
+    family: Family, parameters: dict[str, float], prefer: str, workers: int, update: Update
 ) -> dict[Wrt, dict[str, Stable]]:
     formula = family.formula
     low, high = map(as_float, formula.domain)
@@ -137,7 +140,7 @@ def _stabilized(
         for wrt, program in family.programs.items()
         for name in FORMATS
     ]
-    stable = _shared_out(tasks, workers) if workers > 1 else [task.run() for task in tasks]
+    stable = _shared_out(tasks, workers, update) if workers > 1 else _one_by_one(tasks, update)
     result: dict[Wrt, dict[str, Stable]] = {}
     for task, found in zip(tasks, stable, strict=True):
         result.setdefault(task.wrt, {})[task.format_name] = found
@@ -154,11 +157,22 @@ def _primal(family: Family, wrt: Wrt) -> sp.Expr | None:
     return family.programs[tuple(rest)].expression
 
 
-def _shared_out(tasks: list[_Task], workers: int) -> list[Stable]:
+def _one_by_one(tasks: list[_Task], update: Update) -> list[Stable]:
+    found = []
+    for done, task in enumerate(tasks):
+        update(done, len(tasks))
+        found.append(task.run())
+    return found
+
+
+def _shared_out(tasks: list[_Task], workers: int, update: Update) -> list[Stable]:
     if "fork" not in multiprocessing.get_all_start_methods():
-        return [task.run() for task in tasks]
+        return _one_by_one(tasks, update)
     # The derivatives take longest, so they are begun first.
     order = sorted(tasks, key=lambda task: -len(task.wrt))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-        found = dict(zip(map(id, order), pool.map(_Task.run, order), strict=True))
+        found = {}
+        for done, (task, result) in enumerate(zip(order, pool.map(_Task.run, order), strict=True), 1):
+            update(done, len(tasks))
+            found[id(task)] = result
     return [found[id(task)] for task in tasks]
