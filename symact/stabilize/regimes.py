@@ -26,6 +26,8 @@ _BRANCH_SCALES = (1.0, 8.0, 64.0, 512.0, 1e5, 1e7)
 _STEEPNESS = 7.0
 # More than finite errors at all points together cost: it is never traded.
 _NOT_FINITE = 1e7
+# Changes of form this close to 0 are moved there.
+_CLOSE = 1e-3
 _REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
 _LARGEST_NOISE = 24.0
@@ -90,6 +92,21 @@ def choose(errors: Array, candidates: Sequence[Candidate], target: float) -> lis
         if np.count_nonzero(np.diff(path)) < _MOST_REGIMES:
             break
     return path
+
+
+def settled(path: Sequence[int], points: Array, errors: Array, target: float) -> list[int]:
+    """``path`` with each change that lies close to 0 moved to 0, where the form that takes over there is
+    accurate as well: where two forms are equally good, the place of a change is chance."""
+    result = list(path)
+    origin = int(np.searchsorted(points, 0.0))
+    for i in np.flatnonzero(np.diff(path)).tolist():
+        if abs(points[i]) > _CLOSE or abs(points[i + 1]) > _CLOSE:
+            continue
+        # Left of 0 the form of the points on the right takes over, and the other way round.
+        between, form = (slice(i + 1, origin), path[i]) if i < origin else (slice(origin, i + 1), path[i + 1])
+        if (errors[form, between] <= target).all():
+            result[between] = [form] * len(result[between])
+    return result
 
 
 def _cheapest_path(prices: Array, entry: Array) -> list[int]:

@@ -34,6 +34,7 @@ from symact.stabilize.regimes import (
     choose,
     envelope,
     price,
+    settled,
     simplify,
 )
 from symact.stabilize.sampling import sample
@@ -201,7 +202,7 @@ def _search(
     for attempt in range(_ROUNDS):
         candidates, errors, path = _covered(problem, candidates, target)
         regimes = bounds(
-            path,
+            settled(path, problem.points, errors, target),
             problem.points,
             candidates,
             problem.fmt,

@@ -120,7 +120,9 @@ def _horner(coefficients: list[sp.Rational], chart: Chart) -> Node:
             rest = v * rest if coefficient == 0 else const(coefficient) + v * rest
     lead = coefficients[0]
     factors = chart.factors
-    if rest is None:
+    if rest is None and lead == 1 and factors and factors[0].op == "mul":
+        result, factors = factors[0].graph, factors[1:]
+    elif rest is None:
         result = const(lead)
     elif lead == 1 and factors and factors[0].op == "mul":
         first, factors = factors[0], factors[1:]
