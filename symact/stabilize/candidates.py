@@ -11,7 +11,7 @@ import sympy as sp
 from symact.convert import to_graph, to_sympy
 from symact.derive import differentiate
 from symact.expressions import dag
-from symact.graph import Node, const, node, rebuild, var
+from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.branches import resolve
 from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line, parametric_halves
@@ -28,6 +28,8 @@ _CLAMPS = (2**13, 2**60)
 # As a share of the format's largest number: what is left to a factor of the input.
 _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
+# Exponents, by digits of the format, at which exponentials are capped: their squares stay in range.
+_CAPS = {24: (20, 40), 53: (40, 300)}
 
 
 def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -65,6 +67,21 @@ def clamped(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator
                     name=f"{candidate.name}, clamped",
                     graph=rebuild(candidate.graph, {x: inside}),
                 )
+
+
+def capped(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:
+    """Forms whose exponentials do not grow beyond a cap, where what they decide is settled long since."""
+    for candidate in candidates:
+        exponentials = [n for n in walk([candidate.graph]) if n.op in ("exp", "cosh", "sinh")]
+        for cap in _CAPS[fmt.digits] if exponentials else ():
+            graph = candidate.graph
+            for current in exponentials:
+                (argument,) = current.args
+                limited = node("min", argument, const(cap))
+                if current.op != "exp":
+                    limited = node("max", limited, const(-cap))
+                graph = rebuild(graph, {current: node(current.op, limited)})
+            yield replace(candidate, name=f"{candidate.name}, exponentials capped", graph=graph)
 
 
 def halves(problem: Problem) -> Iterator[Candidate]:

@@ -12,6 +12,7 @@ import sympy as sp
 from symact.convert import to_graph
 from symact.graph import Node, variables
 from symact.stabilize.candidates import (
+    capped,
     clamped,
     closed_forms,
     distinct,
@@ -47,6 +48,8 @@ TARGET = 3.5
 _PROMISE, _CLOSER = 4.0, 2.0
 _POINTS = 700
 _ROUNDS = 3
+# Forms with parameters whose input is kept within bounds: the best ones.
+_MOST_CLAMPED = 4
 # A sample of its own checks what the search found.
 _CHECKS, _CHECK_SEED = 240, 7
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
@@ -130,7 +133,9 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     before = problem.score(plain.graph)
     if problem.parameters:
         candidates = distinct([*candidates, *rewritten(halves(problem))])
-        candidates = distinct([*candidates, *clamped(candidates, name, fmt)])
+        candidates = distinct([*candidates, *capped(candidates, fmt)])
+        candidates.sort(key=lambda c: _price(problem, c, target))
+        candidates = distinct([*candidates, *clamped(candidates[:_MOST_CLAMPED], name, fmt)])
         best = min(candidates, key=lambda c: _price(problem, c, target))
         return _single(problem, best, before)
     good = [c for c in candidates if problem.errors(c.graph).max() <= target]
