@@ -161,7 +161,7 @@ def explain(stage: str | None, plot: str | None, force: bool, **options: Any) ->
       symact explain "x*erf(x)" --stage derive
       symact explain "x/(1+exp(-x))" --plot silu.png
     """
-    from symact.report import explanation_text, stage_text
+    from symact.explanation import explanation_text, stage_text
 
     if plot is not None:
         check_output(plot, force, "--plot")

@@ -22,9 +22,9 @@ from symact.report import (
     problem_lines,
     range_cell,
     share_text,
-    ulp_text,
 )
 from symact.sweep_text import SWEEP_TITLES, sweep_rows, sweep_title
+from symact.text_tables import ulp_text
 from symact.version import __version__
 
 if TYPE_CHECKING:

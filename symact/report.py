@@ -1,25 +1,13 @@
-"""Report: comparisons and explanations as text for the terminal."""
+"""Report: comparisons as text for the terminal."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Mapping
-
-from rich import box
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
+from collections.abc import Iterable, Mapping
 
 from symact.comparison import COLUMNS, Comparison, FormatComparison
-from symact.compiler import Compilation
 from symact.figures import Figures
-from symact.program import Wrt
-from symact.schedule import AxisSchedule, Schedule
 from symact.stabilize.score import WRONG
-from symact.stabilize.search import Stable
-
-_ORDINALS = ("value", "derivative", "second derivative", "third derivative", "fourth derivative")
-_WIDTH_WITHOUT_A_TERMINAL = 160
+from symact.text_tables import rendered, table_of, ulp_text
 
 
 def headline(comparison: Comparison) -> str:
@@ -117,18 +105,18 @@ def _format_table(dtype: str, compared: FormatComparison, width: int | None) -> 
 
 def figures_table(title: str, heads: Iterable[str], rows: Iterable[list[str]], width: int | None) -> str:
     """Rows of column, contender and figures under ``heads``."""
-    table = _table(title)
+    table = table_of(title)
     table.add_column("")
     table.add_column("")
     for head in heads:
         table.add_column(head, justify="right")
     for row in rows:
         table.add_row(*row)
-    return _rendered(table, width)
+    return rendered(table, width)
 
 
 def _points_table(comparison: Comparison, width: int | None) -> str:
-    table = _table(f"Derivative at chosen points, with its error in ULP of {comparison.dtype}")
+    table = table_of(f"Derivative at chosen points, with its error in ULP of {comparison.dtype}")
     table.add_column("x", justify="right")
     table.add_column("truth", justify="right")
     names = list(comparison.gradients)
@@ -144,18 +132,18 @@ def _points_table(comparison: Comparison, width: int | None) -> str:
                 ulp_text(row.ulps[name]) if known else "-",
             ]
         table.add_row(*cells)
-    return _rendered(table, width)
+    return rendered(table, width)
 
 
 def _specials_table(comparison: Comparison, width: int | None) -> str:
-    table = _table(f"Where the input is not finite, {comparison.dtype}")
+    table = table_of(f"Where the input is not finite, {comparison.dtype}")
     table.add_column("x", justify="right")
     for title in ("", "limit", *comparison.values):
         table.add_column(title, justify="left" if not title else "right")
     for row in comparison.formats[comparison.dtype].specials:
         results = [f"{row.results[n]:.6g}" if n in row.results else "-" for n in comparison.values]
         table.add_row(f"{row.x:g}", row.column, f"{row.truth:.6g}", *results)
-    return _rendered(table, width)
+    return rendered(table, width)
 
 
 def _ranges_table(
@@ -165,7 +153,7 @@ def _ranges_table(
     whole: Mapping[str, Figures],
     width: int | None,
 ) -> str:
-    table = _table(
+    table = table_of(
         f"{what} in {comparison.dtype}: worst error in ULP over ranges, and share correctly rounded"
     )
     labels = [f"{row.low:.4g} … {row.high:.4g}" for row in comparison.ranges]
@@ -180,7 +168,7 @@ def _ranges_table(
         for name in whole:
             cells += [range_cell(figures[name]), share_text(figures[name].correctly_rounded)]
         table.add_row(label, *cells)
-    return _rendered(table, width)
+    return rendered(table, width)
 
 
 def range_cell(figures: Figures) -> str:
@@ -203,115 +191,3 @@ def share_text(part: float) -> str:
     """A share in per cent."""
     # Rounded down: 100% means all of them.
     return "-" if part != part else f"{int(100 * part)}%"
-
-
-def ulp_text(error: float) -> str:
-    """An error in ULP; "wrong" for a number where the truth is 0 or infinite."""
-    if error != error:
-        return "-"
-    return "wrong" if error >= WRONG / 2 else f"{error:.1f}" if error < 1000 else f"{error:.1e}"
-
-
-def stage_text(compilation: Compilation, stage: str) -> str:
-    """What one stage of the compiler made of the formula; "emit" is the module itself."""
-    if stage == "emit":
-        return compilation.source
-    return "\n".join(_stage_lines(compilation, stage)) + "\n"
-
-
-def _stage_lines(compilation: Compilation, stage: str) -> Iterator[str]:
-    formula = compilation.formula
-    if stage == "parse":
-        yield f"expression   {formula.expression}"
-        yield f"name         {formula.name} (Layer {formula.class_name})"
-        yield f"input        {', '.join(formula.inputs)} in ({formula.domain[0]}, {formula.domain[1]})"
-        for parameter in formula.parameters:
-            yield f"parameter    {parameter.name} = {parameter.default}"
-    elif stage == "lower":
-        yield from (f"{item}" for item in compilation.program.stages)
-    elif isinstance(compilation.schedule, AxisSchedule):
-        yield from compilation.schedule.stages
-    elif stage == "derive":
-        for wrt, program in compilation.family.programs.items():
-            yield f"{_label(wrt)}: {program.expression}"
-    elif stage == "stabilize":
-        for wrt, formats in compilation.stable.general.items():
-            for name, stable in formats.items():
-                yield f"{_label(wrt)}, {name}: {stable.graph}"
-    else:
-        plan = compilation.schedule
-        yield _plan_line(compilation)
-        for kernel in plan.kernels.values():
-            yield f"{_label(kernel.wrt)}, float32: {kernel.float32}"
-            if kernel.float64 is not kernel.float32:
-                yield f"{_label(kernel.wrt)}, float64: {kernel.float64}"
-
-
-def _label(wrt: Wrt) -> str:
-    by = f" by {' '.join(wrt)}" if len(set(wrt)) > 1 or (wrt and wrt[0] != "x") else ""
-    return _ORDINALS[len(wrt)] + by
-
-
-def _derivative_lines(plan: Schedule) -> list[str]:
-    if len(plan.derivatives) == 1:
-        return [f"derivative   {text}" for text in plan.derivatives.values()]
-    return [f"derivative by {name}   {text}" for name, text in plan.derivatives.items()]
-
-
-def _plan_line(compilation: Compilation) -> str:
-    plan = compilation.schedule
-    assert isinstance(plan, Schedule)
-    fusion = "fused by XLA" if plan.jit_compile else "op by op"
-    return f"plan         order {plan.order}, backward keeps the {plan.residual}, {fusion}"
-
-
-def explanation_text(compilation: Compilation, width: int | None = None) -> str:
-    """What the compiler found out and chose: derivative, kinks, regimes, and what they gained."""
-    formula, plan = compilation.formula, compilation.schedule
-    if isinstance(plan, AxisSchedule):
-        stages = [f"stage        {line}" for line in plan.stages]
-        conventions = [f"convention   {line}" for line in plan.conventions]
-        return "\n".join([f"formula      {formula.text}", *stages, *conventions, ""])
-    lines = [f"formula      {formula.text}", *_derivative_lines(plan)]
-    lines += [f"convention   {line}" for line in plan.conventions]
-    lines.append(_plan_line(compilation))
-    tables = [
-        _regimes_table(f"{_label(wrt)}, {name}", stable, width)
-        for wrt, by_format in compilation.stable.general.items()
-        for name, stable in by_format.items()
-    ]
-    tables += [
-        _regimes_table(f"{_label(wrt)} at the parameters' defaults, {name}", stable, width)
-        for wrt, by_format in compilation.stable.at_defaults.items()
-        for name, stable in by_format.items()
-    ]
-    return "\n".join([*lines, "", *tables])
-
-
-def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
-    before, after = stable.before, stable.after
-    table = _table(
-        f"{title}: worst {ulp_text(before.worst)} → {ulp_text(after.worst)} ULP, "
-        f"mean {before.mean_bits:.2f} → {after.mean_bits:.2f} bits (simulated)"
-    )
-    table.add_column("|x| up to" if stable.parity else "x up to", justify="right")
-    table.add_column("form")
-    table.add_column("identities")
-    for regime in stable.regimes:
-        rules = ", ".join(sorted(regime.candidate.rules)) or "-"
-        table.add_row(f"{regime.high:.6g}", regime.candidate.name, rules)
-    return _rendered(table, width)
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-
-
-def _rendered(table: Table, width: int | None) -> str:
-    """The table as text, without colour: as wide as asked for, or as its longest words need."""
-    console = Console(file=io.StringIO(), width=width or _WIDTH_WITHOUT_A_TERMINAL, color_system=None)
-    needed = Measurement.get(console, console.options, table).minimum
-    console.width = max(console.width, needed)
-    console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())

@@ -169,8 +169,11 @@ def exponential_tail(
     furthest = float(exponent.at(arb(sign * far)))
     beyond = max(abs(furthest) - _MODERATE, 0.0)
     shift = math.copysign(math.ceil(beyond), furthest)
-    growing = Factor("mul", exponential(exponent, name, fmt, int(shift)))
-    factors = (*rational_power(size, power), growing)
+    whole = exponential(exponent, name, fmt, int(shift))
+    for factor in rational_power(size, power):
+        whole = factor.applied(whole)
+    # In one piece: Grappler reorders products with a constant, and c · exp(w - s) alone may be flushed.
+    factors = (Factor("mul", node("keep", whole) if shift and power else whole),)
     return Chart(
         const(1) / size, factors,
         lambda v: sign / v, lambda x: (exponent.at(x) - shift).exp() * _size(x, power), 1 / far, 1 / near,
