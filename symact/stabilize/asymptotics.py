@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import sympy as sp
 from flint import arb
@@ -20,6 +21,7 @@ _DISTANT, _CLOSER = (400, 600, 800), (26, 32, 38)
 _LARGEST_POWER, _RATES = 40, 12
 
 
+@lru_cache(maxsize=256)
 def growth(truth: Truth, side: int, near_zero: bool) -> sp.Rational | None:
     """The rational p for which the function behaves as |x|**p towards 0 or ±oo; None without one."""
     direction = -1 if near_zero else 1
@@ -31,6 +33,7 @@ def growth(truth: Truth, side: int, near_zero: bool) -> sp.Rational | None:
     return None
 
 
+@lru_cache(maxsize=256)
 def logarithmic(truth: Truth, name: str, side: int) -> Node | None:
     """The graph of |x|**p·(a·log|x| + b), where the function behaves so towards ±oo; else None."""
     sizes = _sizes(truth, side, 1, _DISTANT)
@@ -55,6 +58,7 @@ def logarithmic(truth: Truth, name: str, side: int) -> Node | None:
     return result
 
 
+@lru_cache(maxsize=256)
 def rate(truth: Truth, side: int) -> Exponent | None:
     """The exponent r·x for which the function behaves as exp(r·x)·|x|**p towards ±oo; None without."""
     logs = []
@@ -70,6 +74,7 @@ def rate(truth: Truth, side: int) -> Exponent | None:
     return Exponent((sp.Rational(whole, _RATES),))
 
 
+@lru_cache(maxsize=256)
 def tail_power(truth: Truth, side: int, exponent: Exponent) -> sp.Rational | None:
     """The rational p for which the function behaves as exp(exponent)·|x|**p; None without one."""
     quotients = []

@@ -58,6 +58,9 @@ class Problem:
             for i, parameter_set in enumerate(self.parameter_sets())
         ]
         self.kinks = sorted(kinks)
+        # Candidates share most of their parts, and are asked for more than once.
+        self._parts: list[dict[Node, Array]] = [{} for _ in self.values]
+        self._errors: dict[Node, Array] = {}
 
     def _values(
         self, parameter_set: dict[str, float], points: Array, values: tuple[Array, Array]
@@ -83,15 +86,24 @@ class Problem:
 
     def errors(self, graph: Node) -> Array:
         """Errors in ULP at the points, the worst over the parameter sets."""
-        return self._errors_at(graph, self.points, self.values)
+        if graph not in self._errors:
+            self._errors[graph] = self._errors_at(graph, self.points, self.values, self._parts)
+        return self._errors[graph]
 
     def errors_at(self, graph: Node, points: Array) -> Array:
-        return self._errors_at(graph, points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+        values = [self.truth.at(points, **p) for p in self.parameter_sets()]
+        return self._errors_at(graph, points, values, [{} for _ in values])
 
-    def _errors_at(self, graph: Node, points: Array, values: list[tuple[Array, Array]]) -> Array:
+    def _errors_at(
+        self,
+        graph: Node,
+        points: Array,
+        values: list[tuple[Array, Array]],
+        parts: list[dict[Node, Array]],
+    ) -> Array:
         worst = np.zeros(points.shape)
-        for parameters, (high, low) in zip(self.parameter_sets(), values, strict=True):
-            computed = simulate(graph, {self.name: points, **parameters}, self.fmt)
+        for parameters, (high, low), memo in zip(self.parameter_sets(), values, parts, strict=True):
+            computed = simulate(graph, {self.name: points, **parameters}, self.fmt, memo)
             errors = ulp_error(computed, high, low, self.fmt)
             worst = np.maximum(worst, self._forgive_subgradients(errors, computed, points, parameters))
         return worst

@@ -22,7 +22,7 @@ from symact.stabilize.candidates import (
     saturated,
     with_split_arguments,
 )
-from symact.stabilize.cover import cover
+from symact.stabilize.cover import Ground, cover
 from symact.stabilize.ends import mended
 from symact.stabilize.formats import FLOAT32, Array, Format
 from symact.stabilize.mirror import mirrored
@@ -113,11 +113,6 @@ def stabilize(
     parameters = parameters or {}
     problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > _ROUGH)
     stable = _best(problem, target, primal)
-    if target < stable.after.worst < WRONG and stable.after.worst > _PROMISE and target <= TARGET:
-        # Forms that just meet the target add up to more where they meet roots and thresholds.
-        closer = _best(problem, _CLOSER, primal)
-        if closer.after.worst < max(_PROMISE, 0.75 * stable.after.worst):
-            stable = closer
     if target <= _ROUGH:
         stable = replace(stable, weak=weak_intervals(problem, stable.graph))
     return replace(
@@ -142,14 +137,17 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     if good:
         return _single(problem, min(good, key=lambda c: cost(c.graph)), before)
     side = parity(problem)
-    if side:
-        half = problem.with_points(problem.points[problem.points >= 0])
-        regimes = _search(half, candidates, target, primal)
-        graph = mirrored(regimes, name, fmt, side)
-    else:
-        regimes = _search(problem, candidates, target, primal)
-        graph = assemble(regimes, name)
-    stable = Stable(graph, regimes, side, before, problem.score(graph))
+    area = problem.with_points(problem.points[problem.points >= 0]) if side else problem
+    proposed = _proposed(area, candidates, target, primal)
+    regimes, proposed = _search(area, proposed, target)
+    stable = _built(problem, regimes, side, before)
+    if target <= TARGET and _PROMISE < stable.after.worst < WRONG:
+        # Forms that just meet the target add up to more where they meet roots and thresholds.
+        regimes, _ = _search(area, proposed, _CLOSER)
+        closer = _built(problem, regimes, side, before)
+        if closer.after.worst < max(_PROMISE, 0.75 * stable.after.worst):
+            stable = closer
+    graph = stable.graph
     if target > TARGET:
         candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
         good = [c for c in candidates if problem.errors(c.graph).max() <= target]
@@ -186,15 +184,16 @@ def _single(problem: Problem, candidate: Candidate, before: Score) -> Stable:
     return Stable(candidate.graph, (regime,), 0, before, problem.score(candidate.graph))
 
 
-def _search(
-    problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
-) -> tuple[Regime, ...]:
-    """Regimes over the problem's points: closed forms first, forms of the e-graph where those fall short,
-    and series where all do.
+def _built(problem: Problem, regimes: tuple[Regime, ...], side: int, before: Score) -> Stable:
+    name, fmt = problem.name, problem.fmt
+    graph = mirrored(regimes, name, fmt, side) if side else assemble(regimes, name)
+    return Stable(graph, regimes, side, before, problem.score(graph))
 
-    The choice is checked at fresh points, close to its thresholds above all; where it fails, those
-    points join the sample and it is made again.
-    """
+
+def _proposed(
+    problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
+) -> list[Candidate]:
+    """Closed forms, and forms of the e-graph where those fall short."""
     candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
     candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
     if target <= _ROUGH and _falls_short(problem, candidates, target):
@@ -204,8 +203,21 @@ def _search(
     if (_errors(problem, own).min(axis=0) > WRONG / 2).any():
         # Nothing finite is known there: at least the input's multiples are kept from overflow.
         candidates = distinct([*candidates, *clamped(candidates[:2], problem.name, problem.fmt)])
+    return candidates
+
+
+def _search(
+    problem: Problem, candidates: list[Candidate], target: float
+) -> tuple[tuple[Regime, ...], list[Candidate]]:
+    """Regimes over the problem's points, of ``candidates`` and of series where all of those fall short;
+    and the candidates with the series.
+
+    The choice is checked at fresh points, close to its thresholds above all; where it fails, those
+    points join the sample and it is made again.
+    """
+    there = ground(problem)
     for attempt in range(_ROUNDS):
-        candidates, errors, path = _covered(problem, candidates, target)
+        candidates, errors, path = _covered(problem, there, candidates, target)
         regimes = bounds(
             settled(path, problem.points, errors, target),
             problem.points,
@@ -219,7 +231,10 @@ def _search(
         if attempt == _ROUNDS - 1 or not len(failing):
             break
         problem = problem.with_points(np.concatenate([problem.points, failing]))
-    return simplify(regimes, candidates, errors, problem.points, target, lambda r: assemble(r, problem.name))
+    regimes = simplify(
+        regimes, candidates, errors, problem.points, target, lambda r: assemble(r, problem.name)
+    )
+    return regimes, candidates
 
 
 def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -> bool:
@@ -228,21 +243,17 @@ def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -
 
 
 def _covered(
-    problem: Problem, candidates: list[Candidate], target: float
+    problem: Problem, there: Ground, candidates: list[Candidate], target: float
 ) -> tuple[list[Candidate], Array, list[int]]:
     """Candidates with series added where none is accurate, their errors, and the best path."""
     errors = _errors(problem, candidates)
-    there = ground(problem)
     for _ in range(_ROUNDS):
-        path = choose(errors, candidates, target)
-        bad = errors[path, np.arange(len(path))] > target
-        if not bad.any():
-            return candidates, errors, path
+        bad = errors.min(axis=0) > target
         fitted = [c for low, high in _runs(problem.points, bad) for c in cover(there, low, high)]
         known = {candidate.graph for candidate in candidates}
         fresh = [c for c in distinct(fitted) if c.graph not in known]
         if not fresh:
-            return candidates, errors, path
+            break
         candidates = [*candidates, *fresh]
         errors = np.vstack([errors, _errors(problem, fresh)])
     return candidates, errors, choose(errors, candidates, target)

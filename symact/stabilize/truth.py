@@ -25,6 +25,8 @@ _WANTED_BITS = 110
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
 # Where a value is still not finite at this precision, it may be a gap.
 _GAP_PRECISION = 512
+# Values kept, since a search asks for many of them again.
+_MOST_KNOWN = 50_000
 # A gap in the formula (0/0) is filled by its limit, read off this close to it.
 _NEAR, _NEARER = 2.0**-300, 2.0**-330
 
@@ -50,6 +52,7 @@ class Truth:
         self._functions = [_function(step) for step in self._steps]
         self._name = name
         self._constants: dict[int, list[Ball]] = {}
+        self._known: dict[tuple[tuple[str, float], ...], dict[float, tuple[float, float]]] = {}
 
     def at(self, points: Array | float, **params: float) -> tuple[Array, Array]:
         """The values at ``points`` (float64, any shape) as unevaluated sums ``hi + lo``.
@@ -63,8 +66,14 @@ class Truth:
         flat_high, flat_low = high.reshape(-1), low.reshape(-1)
         precision = ctx.prec
         try:
+            known = self._known.setdefault(tuple(sorted(params.items())), {})
             for i, point in enumerate(points.reshape(-1).tolist()):
-                flat_high[i], flat_low[i] = self._value(point, params)
+                found = known.get(point)
+                if found is None:
+                    found = self._value(point, params)
+                    if len(known) < _MOST_KNOWN and (point or math.copysign(1.0, point) > 0):
+                        known[point] = found
+                flat_high[i], flat_low[i] = found
         finally:
             ctx.prec = precision
         return high, low
