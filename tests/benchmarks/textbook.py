@@ -48,7 +48,7 @@ def cases(names: list[str] | None, **options: Any) -> Iterator[Case]:
     for name in names or FORMULAS:
         progress(f"compiling {name}")
         activation = symact.compile(FORMULAS[name], name=name, **options)
-        value, derivative = Judge(activation.formula, FLOAT64).truths
+        value, derivative, *_ = Judge(activation.formula, FLOAT64).truths
         yield Case(name, value, lambda x, dtype, f=activation: _value(f, x, dtype))
         yield Case(f"{name}'", derivative, lambda x, dtype, f=activation: _gradient(f, x, dtype))
 
