@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from symact.errors import (
     AccuracyError,
+    AccuracyWarning,
     FormulaError,
     OptionError,
     OutputError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccuracyError",
+    "AccuracyWarning",
     "Activation",
     "FormulaError",
     "Mean",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from symact.compiler import Compilation
 from symact.program import Wrt
 from symact.schedule import AxisSchedule, Schedule
+from symact.stabilize.saturate import identities_used
 from symact.stabilize.search import Stable
 from symact.text_tables import rendered, table_of, ulp_text
 
@@ -99,6 +100,10 @@ def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
     table.add_column("form")
     table.add_column("identities")
     for regime in stable.regimes:
-        rules = ", ".join(sorted(regime.candidate.rules)) or "-"
+        candidate = regime.candidate
+        used = set(candidate.rules)
+        if candidate.origin is not None:
+            used.update(identities_used(candidate.origin, candidate.graph))
+        rules = ", ".join(sorted(used)) or "-"
         table.add_row(f"{regime.high:.6g}", regime.candidate.name, rules)
     return rendered(table, width)

@@ -14,7 +14,7 @@ from symact.numbers import as_ball
 from symact.ops import OPS
 from symact.stabilize.identities import IDENTITIES, ON_SIGHT
 from symact.stabilize.rules import rewrite
-from symact.stabilize.saturate import equal_forms
+from symact.stabilize.saturate import equal_forms, identities_used
 from symact.stabilize.simulate import cost
 
 # Large and small, of both signs, none a special value of anything; and 0 and 1, which are.
@@ -110,3 +110,16 @@ def test_forms_are_the_same_every_time():
 def test_a_near_miss_is_left_alone():
     near_miss = node("log", 2 + var("x"))
     assert rewrite(near_miss) == (near_miss, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("formula", "form", "names"),
+    [
+        ("(1-cos(x))/sin(x)", "tan(x/2)", ("tan-half",)),
+        ("log((1-x)/(1+x))", "-2*atanh(x)", ("log-ratio",)),
+    ],
+)
+def test_the_identities_used_are_those_that_are_needed(formula, form, names):
+    start, goal = (to_graph(parse_text(text)) for text in (formula, form))
+    assert identities_used(start, goal) == names
+    assert identities_used(start, to_graph(parse_text("cos(x)"))) == ()

@@ -7,13 +7,16 @@ import pytest
 import sympy as sp
 import tensorflow as tf
 
+import symact
 from symact.derive import differentiate, switches
+from symact.grammar import parse_text
 from symact.graph import walk
 from symact.stabilize import stabilize
 from symact.stabilize.formats import FLOAT32, FLOAT64, FORMATS
 from symact.stabilize.problem import switch_zeros
 from symact.stabilize.sampling import sample
 from symact.stabilize.score import ulp_error
+from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth
 
 # formula: worst error in ULP allowed to (value, derivative), float32.
@@ -188,3 +191,22 @@ def test_it_never_gets_worse():
         stable = stabilize(expression, "x", FLOAT32, effort=200)
         assert stable.after.mean_bits <= stable.before.mean_bits + 0.01
         assert sum(1 for _ in walk([stable.graph])) < 2000
+
+
+ODD = ["tanh(x)", "-atan(x)", "erf(x)", "x*log(1+x**2)", "x - tanh(x)", "sign(x)*log(1+abs(x))"]
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda f: f.name)
+def test_odd_functions_tell_the_zeros_apart(text, fmt):
+    stable = stabilize(parse_text(text), "x", fmt)
+    zeros = simulate(stable.graph, {"x": np.array([-0.0, 0.0])}, fmt)
+    falling = text.startswith("-")
+    np.testing.assert_array_equal(np.signbit(zeros), [not falling, falling])
+    assert (zeros == 0.0).all()
+
+
+def test_what_has_no_accurate_form_says_so():
+    with pytest.warns(symact.AccuracyWarning, match=r"no accurate form of the value in float32 .* ULP"):
+        activation = symact.compile("exp(exp(-x))", order=1)
+    assert "no accurate form between" in activation.source

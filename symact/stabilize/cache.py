@@ -109,7 +109,8 @@ def _fingerprint() -> str:
 
 
 def _encoded(stable: Stable) -> dict[str, Any]:
-    graphs = [stable.graph, *(regime.candidate.graph for regime in stable.regimes)]
+    candidates = [regime.candidate for regime in stable.regimes]
+    graphs = [stable.graph, *(c.graph for c in candidates), *(c.origin for c in candidates if c.origin)]
     numbered: dict[Node, int] = {}
     rows: list[list[Any]] = []
     for current in walk(graphs):
@@ -126,6 +127,7 @@ def _encoded(stable: Stable) -> dict[str, Any]:
                 regime.candidate.name,
                 numbered[regime.candidate.graph],
                 sorted(regime.candidate.rules),
+                numbered[regime.candidate.origin] if regime.candidate.origin else None,
             ]
             for regime in stable.regimes
         ],
@@ -147,8 +149,12 @@ def _decoded(entry: dict[str, Any]) -> Stable:
         else:
             nodes.append(node(op, *(nodes[i] for i in arguments)))
     regimes = tuple(
-        Regime(float.fromhex(low), float.fromhex(high), Candidate(name, nodes[graph], frozenset(rules)))
-        for low, high, name, graph, rules in entry["regimes"]
+        Regime(
+            float.fromhex(low),
+            float.fromhex(high),
+            Candidate(name, nodes[graph], frozenset(rules), None if origin is None else nodes[origin]),
+        )
+        for low, high, name, graph, rules, origin in entry["regimes"]
     )
     before, after = (Score(*score) for score in entry["scores"])
     weak = tuple((low, high, worst) for low, high, worst in entry["weak"])

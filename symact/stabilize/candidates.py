@@ -123,7 +123,7 @@ def saturated(problem: Problem, primal: sp.Expr | None) -> Iterator[Candidate]:
     for branch, (point, is_positive) in branches.items():
         positive = frozenset([problem.name]) if is_positive else frozenset()
         for graph in equal_forms(branch, positive):
-            yield Candidate("saturated", graph)
+            yield Candidate("saturated", graph, origin=branch)
         if primal is None:
             continue
         symbol = sp.Symbol(problem.name, real=True)

@@ -1,10 +1,12 @@
 """Ends: what a stabilized graph returns for ±inf and NaN.
 
-At ±inf the limit, where there is one; NaN for NaN. Most graphs do so by themselves; those that do not
-get the smallest addition that makes them.
+At ±inf the limit, where there is one; NaN for NaN; zero of either sign for that of an odd function. Most
+graphs do so by themselves; those that do not get the smallest addition that makes them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import sympy as sp
@@ -13,6 +15,9 @@ from symact.graph import Node, const, node, rebuild, var
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth
+
+# Where oddness is seen.
+_SMALL = np.array([2.0**-9, 0.3, 1.25])
 
 
 def mended(
@@ -49,9 +54,26 @@ def mended(
         else:
             infinity = const(sp.oo if end > 0 else -sp.oo)
             graph = node("where", node("eq", x, infinity), const(float(limit)), graph)
+    if domain[0] < 0.0 < domain[1]:
+        graph = _with_signed_zero(graph, truth, x, parameters, lambda points: at(graph, points))
     if not derivative and not np.isnan(at(graph, np.array([np.nan]))).all():
         graph = node("where", node("is_nan", x), x, graph)
     return graph
+
+
+def _with_signed_zero(
+    graph: Node, truth: Truth, x: Node, parameters: dict[str, float], at: Callable[[Array], Array]
+) -> Node:
+    """``graph`` with zeros of both signs told apart, where the function is odd."""
+    right, left = truth.at(_SMALL, **parameters)[0], truth.at(-_SMALL, **parameters)[0]
+    odd = np.array_equal(left, -right) and bool((right != 0.0).all())
+    zeros = at(np.array([0.0, -0.0]))
+    if not odd or (zeros != 0.0).any():
+        return graph
+    rising = right[0] > 0.0
+    if np.array_equal(np.signbit(zeros), [not rising, rising]):
+        return graph
+    return node("where", node("eq", x, 0), x if rising else -x, graph)
 
 
 def _close(computed: float, limit: float, fmt: Format) -> bool:

@@ -38,11 +38,12 @@ _MOST_SIMPLIFIED, _OFFERS = 16, 6
 
 @dataclass(frozen=True)
 class Candidate:
-    """A form of the function, and what it is called in reports."""
+    """A form of the function, what it is called in reports, and what equality saturation made it of."""
 
     name: str
     graph: Node
     rules: frozenset[str] = field(default=frozenset())
+    origin: Node | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ different measures; which of them is accurate is measured by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -81,6 +81,43 @@ def equal_forms(root: Node, positive: frozenset[str] = frozenset()) -> tuple[Nod
     return tuple(seen)
 
 
+def identities_used(root: Node, form: Node) -> tuple[str, ...]:
+    """Names of identities that are enough, and each of them needed, to derive ``form`` from ``root``;
+    empty where the whole table is not enough (then rules applied on sight were among them)."""
+    if not _derives(root, form, IDENTITIES):
+        return ()
+    needed = list(IDENTITIES)
+    size = len(needed) // 2
+    while size:
+        for start in range(len(needed) - size, -1, -size):
+            without = [*needed[:start], *needed[start + size :]]
+            if _derives(root, form, without):
+                needed = without
+        size //= 2
+    return tuple(identity.name for identity in needed)
+
+
+def _derives(root: Node, form: Node, identities: Sequence[Identity]) -> bool:
+    from egglog.bindings import EGraph
+
+    nodes = list(walk([root, form]))
+    names = {current: f"$n{i}" for i, current in enumerate(nodes)}
+    terms = [f"(let {names[current]} {_term(current, names)})" for current in nodes]
+    terms += [f"(positive {names[n]})" for n in nodes if n.op == "var"]
+    egraph = EGraph()
+    rules = "\n".join([_FACTS, *map(_rule, identities)])
+    _run(egraph, "\n".join([_datatype({}), rules, *terms]))
+    for _ in range(_ITERATIONS):
+        _run(egraph, "(run 1)")
+        if sum(rows for _, rows in _run(egraph, "(print-size)")[0].sizes) > _LARGEST:
+            break
+    try:
+        _run(egraph, f"(check (= {names[root]} {names[form]}))")
+    except Exception:  # egglog's own error type is no subclass of any that says more
+        return False
+    return True
+
+
 def _extracted(root: Node, nodes: list[Node], positive: frozenset[str]) -> Iterator[Node]:
     from egglog.bindings import EGraph  # takes a while to import, and most formulas do without
 
@@ -108,19 +145,16 @@ def _run(egraph: Any, program: str) -> Any:
 
 def _language(measure: Mapping[str, float]) -> str:
     """The ops with their costs, the facts and the identities, as an egglog program."""
+    return f"{_datatype(measure)}\n{_equations()}"
+
+
+def _datatype(measure: Mapping[str, float]) -> str:
     rows = ["(Var String :cost 1)", "(Rat BigRat :cost 1)", "(Real String :cost 1)"]
     for op in OPS.values():
         if not op.boolean and op.name not in _SKIPPED:
             cost = round(2 * measure.get(op.name, op.cost + 0.5)) or 1
             rows.append(f"({_constructor(op.name)} {'M ' * op.arity}:cost {cost})")
-    return "\n".join(
-        [
-            f"(datatype M {' '.join(rows)})",
-            "(relation positive (M))",
-            "(relation nonnegative (M))",
-            _equations(),
-        ]
-    )
+    return f"(datatype M {' '.join(rows)})\n(relation positive (M))\n(relation nonnegative (M))"
 
 
 @cache
