@@ -113,6 +113,8 @@ class Activation:
             "residual": getattr(schedule, "residual", "auto"),
             "jit_compile": schedule.jit_compile,
             "prefer": self.compilation.prefer,
+            "ties": self.compilation.ties,
+            "at_zero": self.compilation.at_zero,
         }
 
     @classmethod
@@ -133,14 +135,15 @@ class Activation:
         return activation_fragment(self.compilation)
 
     def _repr_latex_(self) -> str:
-        (name,) = self.formula.inputs
+        names = ", ".join(self.formula.inputs)
         title = self.name.replace("_", r"\_")
         head = rf"\operatorname{{{title}}}"
-        value, derivative = sp.latex(self.expr), sp.latex(self.derivative)
-        return (
-            rf"$\displaystyle\begin{{aligned}}{head}({name}) &= {value}\\"
-            rf"{head}'({name}) &= {derivative}\end{{aligned}}$"
-        )
+        lines = [rf"{head}({names}) &= {sp.latex(self.expr)}"]
+        for name, derivative in self.derivatives.items():
+            what = rf"\partial {head} / \partial {sp.latex(sp.Symbol(name))}"
+            lines.append(rf"{what} &= {sp.latex(derivative)}")
+        rows = r"\\".join(lines)
+        return rf"$\displaystyle\begin{{aligned}}{rows}\end{{aligned}}$"
 
     def __repr__(self) -> str:
         return f"<symact activation {self.name}: {self.formula.text}>"

@@ -52,6 +52,21 @@ def _formula_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--inputs", default="x", show_default=True, help="Names of the inputs."),
         click.option("--fast", "prefer", flag_value="fast", help="The cheapest form within 64 ULP."),
         click.option("--accurate", "prefer", flag_value="accurate", help="The most accurate form."),
+        click.option("--axis", type=int, default=-1, show_default=True, help="The axis of reductions."),
+        click.option(
+            "--ties",
+            type=click.Choice(["share", "first"]),
+            default="share",
+            show_default=True,
+            help="Who gets the gradient of a maximum that several elements reach.",
+        ),
+        click.option(
+            "--at-zero",
+            type=click.Choice(["zero", "one"]),
+            default="zero",
+            show_default=True,
+            help="What 1/r counts as where a norm r is 0.",
+        ),
         click.option("--order", default=2, show_default=True, help="How often it is differentiable."),
     ]
     for option in reversed(options):
@@ -212,6 +227,7 @@ def _translated(
     inputs: str,
     order: int,
     prefer: str | None,
+    **axis_options: Any,
 ) -> Compilation:
     """The compiler's stages applied to what the command line says."""
     # Short-lived, and busy making small objects: collecting them costs more than it frees.
@@ -228,6 +244,7 @@ def _translated(
             domain=None if domain is None else _domain(domain),
             order=order,
             prefer=prefer or "balanced",
+            **axis_options,
             workers=os.cpu_count() or 1,
             update=update,
         )
