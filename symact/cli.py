@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -245,12 +246,18 @@ def _translated(
             order=order,
             prefer=prefer or "balanced",
             **axis_options,
-            workers=os.cpu_count() or 1,
+            workers=_workers(),
             update=update,
         )
     for line in shortfalls(compilation):
         click.echo(f"symact: note: {line}", err=True)
     return compilation
+
+
+def _workers() -> int:
+    """How many processes share a search. They are forked, which is safe only where nothing has started
+    threads, as TensorFlow does: in a process of the command line's own."""
+    return 1 if "tensorflow" in sys.modules or threading.active_count() > 1 else os.cpu_count() or 1
 
 
 def _parameters(texts: tuple[str, ...]) -> dict[str, float]:
