@@ -113,6 +113,8 @@ class Activation:
             "residual": getattr(schedule, "residual", "auto"),
             "jit_compile": schedule.jit_compile,
             "prefer": self.compilation.prefer,
+            "ties": self.compilation.ties,
+            "at_zero": self.compilation.at_zero,
         }
 
     @classmethod

@@ -34,6 +34,8 @@ class Compilation:
     schedule: Schedule | AxisSchedule
     source: str
     prefer: str = "balanced"
+    ties: str = "share"
+    at_zero: str = "zero"
 
 
 def compile(
@@ -154,14 +156,14 @@ def translate(
     if parsed.is_vector:
         over_axis = schedule_axis(program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile)
         empty = Family({(): program}, order), StableFamily({}, {})
-        return Compilation(parsed, program, *empty, over_axis, emit_axis(over_axis))
+        return Compilation(parsed, program, *empty, over_axis, emit_axis(over_axis), prefer, ties, at_zero)
     family = derive(program, order)
     if len(parsed.inputs) > 1:
         stable = stabilize_pair(family)
     else:
         stable = stabilize_family(family, prefer=prefer, workers=workers)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)
-    return Compilation(parsed, program, family, stable, plan, emit(plan), prefer)
+    return Compilation(parsed, program, family, stable, plan, emit(plan), prefer, ties, at_zero)
 
 
 def _check_options(order: int, residual: str, jit_compile: bool | str, prefer: str) -> None:

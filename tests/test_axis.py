@@ -431,3 +431,19 @@ print(used // 1024)
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) < 400  # MB, XLA's compilations among them; n×n would be 4 TB
+
+
+def test_options_survive_a_saved_model(tmp_path):
+    largest = symact.compile(
+        "x[i]*ReduceMax(x[j],j)", name="largest", ties="first", at_zero="one", prefer="fast", axis=1
+    )
+    config = largest.get_config()
+    assert [config[name] for name in ("ties", "at_zero", "prefer", "axis")] == ["first", "one", "fast", 1]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Activation(largest)])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras").layers[0].activation
+    assert again.get_config() == config
+    x = np.float32([[2, 1, 2]])
+    for activation in (largest, again):
+        _, gradient = _run(activation, x, np.ones((1, 3)))
+        np.testing.assert_array_equal(gradient, [[7, 2, 2]])
