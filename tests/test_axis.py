@@ -447,3 +447,10 @@ def test_options_survive_a_saved_model(tmp_path):
     for activation in (largest, again):
         _, gradient = _run(activation, x, np.ones((1, 3)))
         np.testing.assert_array_equal(gradient, [[7, 2, 2]])
+
+
+def test_deviations_from_a_mean_are_not_summed_again(compiled):
+    source = compiled(LAYER_NORM, name="over_axis").source
+    gradient = source[source.index("def _gradient(") : source.index("def _second_gradient(")]
+    # The sum of the deviations is 0; left are those of the upstream, with and without them.
+    assert gradient.count("_sum(") == 2
