@@ -454,3 +454,10 @@ def test_deviations_from_a_mean_are_not_summed_again(compiled):
     gradient = source[source.index("def _gradient(") : source.index("def _second_gradient(")]
     # The sum of the deviations is 0; left are those of the upstream, with and without them.
     assert gradient.count("_sum(") == 2
+
+
+def test_quotients_by_the_largest_numbers(compiled):
+    activation = compiled("x[i]/ReduceMax(abs(x[j]),j)")
+    y, gradient = _run(activation, np.float32([[3e38, 1e38, -2e38]]), np.float32([0, 1, 0]))
+    np.testing.assert_allclose(y, [[1, 1 / 3, -2 / 3]], rtol=1e-6)
+    assert np.all(np.isfinite(gradient))
