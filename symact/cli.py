@@ -51,23 +51,23 @@ def _formula_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--trainable", multiple=True, metavar="NAME", help="A parameter that is a weight."),
         click.option("--domain", metavar="LO,HI", help="Open interval of the input, such as 0,oo."),
         click.option("--inputs", default="x", show_default=True, help="Names of the inputs."),
-        click.option("--fast", "prefer", flag_value="fast", help="The cheapest form within 64 ULP."),
-        click.option("--accurate", "prefer", flag_value="accurate", help="The most accurate form."),
-        click.option("--axis", type=int, default=-1, show_default=True, help="The axis of reductions."),
+        click.option("--axis", default=-1, show_default=True, help="The axis that reductions run over."),
         click.option(
             "--ties",
-            type=click.Choice(["share", "first"]),
+            type=click.Choice(("share", "first")),
             default="share",
             show_default=True,
-            help="Who gets the gradient of a maximum that several elements reach.",
+            help="Who gets the gradient of an extremum that several elements reach.",
         ),
         click.option(
             "--at-zero",
-            type=click.Choice(["zero", "one"]),
+            type=click.Choice(("zero", "one")),
             default="zero",
             show_default=True,
-            help="What 1/r counts as where a norm r is 0.",
+            help="What 1/r is for a sum or norm r that is 0.",
         ),
+        click.option("--fast", "prefer", flag_value="fast", help="The cheapest form within 64 ULP."),
+        click.option("--accurate", "prefer", flag_value="accurate", help="The most accurate form."),
         click.option("--order", default=2, show_default=True, help="How often it is differentiable."),
     ]
     for option in reversed(options):
@@ -226,9 +226,11 @@ def _translated(
     trainable: tuple[str, ...],
     domain: str | None,
     inputs: str,
+    axis: int,
+    ties: str,
+    at_zero: str,
     order: int,
     prefer: str | None,
-    **axis_options: Any,
 ) -> Compilation:
     """The compiler's stages applied to what the command line says."""
     # Short-lived, and busy making small objects: collecting them costs more than it frees.
@@ -243,9 +245,11 @@ def _translated(
             params=_parameters(params),
             trainable=trainable,
             domain=None if domain is None else _domain(domain),
+            axis=axis,
             order=order,
+            ties=ties,
+            at_zero=at_zero,
             prefer=prefer or "balanced",
-            **axis_options,
             workers=_workers(),
             update=update,
         )

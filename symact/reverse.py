@@ -59,6 +59,7 @@ class _Walk:
             if _is_vector(output, program)
         }
         self.elements = set(elementwise) | self.vectors
+        self.balanced = _balanced(program, self.elements)
         self.constants: set[str] = set()
         self.stages: list[Stage] = []
         self.level = upstreams[0].rpartition("_")[2] if "_" in upstreams[0] else "1"
@@ -103,6 +104,8 @@ class _Walk:
             if not inside:
                 total.append(sp.Mul(*outside, COUNT))
                 continue
+            if len(inside) == 1 and inside[0] in self.balanced:
+                continue
             total.append(sp.Mul(*outside, self.reduced(sp.Mul(*inside), "sum")))
         return sp.Add(*total)
 
@@ -138,6 +141,23 @@ def _is_vector(output: str, program: Program) -> bool:
     if output == "y":
         return program.formula.keeps_axis
     return output.split("_", 2)[2] in program.vectors
+
+
+def _balanced(program: Program, elements: set[str]) -> set[sp.Expr]:
+    """Elements whose sum over the axis is 0: deviations d - Sum(d/length), and multiples of them."""
+    found: set[sp.Expr] = set()
+    maps = {stage.target: stage.expression for stage in program.stages if isinstance(stage, Map)}
+    summed = {
+        stage.target: maps.get(stage.source)
+        for stage in program.stages
+        if isinstance(stage, Reduce) and stage.kind == "sum"
+    }
+    for target, expression in maps.items():
+        factors = [f for f in sp.Mul.make_args(expression) if has_any(f, elements)]
+        means = [s for s in expression.free_symbols if summed.get(s.name) == (expression + s) / COUNT]
+        if (expression.is_Add and means) or (len(factors) == 1 and factors[0] in found):
+            found.add(sp.Symbol(target, real=True))
+    return found
 
 
 def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:

@@ -66,7 +66,7 @@ class Builder:
         replaced = {
             current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
         }
-        return rebuild(graph, replaced) if replaced else graph
+        return _with_quotients(rebuild(graph, replaced) if replaced else graph)
 
     def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too."""
@@ -131,6 +131,22 @@ class Builder:
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+
+def _with_quotients(graph: Node) -> Node:
+    """a·(1/r, guarded) as a/(r, guarded): the reciprocal of the largest numbers is no normal one."""
+    instead = {const(0): const(sp.oo), const(1): const(1)}
+    exchanged: dict[Node, Node] = {}
+    for current in walk([graph]):
+        if current.op != "mul":
+            continue
+        for factor, guard in (current.args, current.args[::-1]):
+            if guard.op == "where" and guard.args[1] in instead and factor.op != "const":
+                condition, at_zero, inverse = guard.args
+                if inverse.op == "div" and inverse.args[0] == const(1):
+                    exchanged[current] = factor / node("where", condition, instead[at_zero], inverse.args[1])
+                    break
+    return rebuild(graph, exchanged) if exchanged else graph
 
 
 def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:

@@ -431,3 +431,33 @@ print(used // 1024)
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) < 400  # MB, XLA's compilations among them; n×n would be 4 TB
+
+
+def test_options_survive_a_saved_model(tmp_path):
+    largest = symact.compile(
+        "x[i]*ReduceMax(x[j],j)", name="largest", ties="first", at_zero="one", prefer="fast", axis=1
+    )
+    config = largest.get_config()
+    assert [config[name] for name in ("ties", "at_zero", "prefer", "axis")] == ["first", "one", "fast", 1]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Activation(largest)])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras").layers[0].activation
+    assert again.get_config() == config
+    x = np.float32([[2, 1, 2]])
+    for activation in (largest, again):
+        _, gradient = _run(activation, x, np.ones((1, 3)))
+        np.testing.assert_array_equal(gradient, [[7, 2, 2]])
+
+
+def test_deviations_from_a_mean_are_not_summed_again(compiled):
+    source = compiled(LAYER_NORM, name="over_axis").source
+    gradient = source[source.index("def _gradient(") : source.index("def _second_gradient(")]
+    # The sum of the deviations is 0; left are those of the upstream, with and without them.
+    assert gradient.count("_sum(") == 2
+
+
+def test_quotients_by_the_largest_numbers(compiled):
+    activation = compiled("x[i]/ReduceMax(abs(x[j]),j)")
+    y, gradient = _run(activation, np.float32([[3e38, 1e38, -2e38]]), np.float32([0, 1, 0]))
+    np.testing.assert_allclose(y, [[1, 1 / 3, -2 / 3]], rtol=1e-6)
+    assert np.all(np.isfinite(gradient))

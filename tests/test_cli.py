@@ -133,3 +133,14 @@ def test_compare_prints_json_that_is_strict():
 def test_every_refusal_is_a_symact_error():
     done = CliRunner().invoke(cli, ["generate", "x+"])
     assert isinstance(done.exception, SymactError)
+
+
+def test_options_of_formulas_over_an_axis_reach_the_module():
+    formula = "ReduceMax(x[j],j)/Sum(x[j],j)"
+    options = ["--axis", "1", "--ties", "first", "--at-zero", "one"]
+    generated = CliRunner().invoke(cli, ["generate", formula, *options])
+    assert generated.exit_code == 0
+    assert "axis=1" in generated.output
+    assert "that of the first" in generated.output
+    assert "that is 0 counts as 1" in generated.output
+    assert CliRunner().invoke(cli, ["generate", formula, "--ties", "last"]).exit_code == 2

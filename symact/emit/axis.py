@@ -134,7 +134,7 @@ def wrapped_return(values: list[str]) -> list[str]:
         return [f"return {joined}"]
     lines = []
     for value in values:
-        if len(value) + 9 > 88 and value.startswith("_summed_to("):
+        if len(value) + (11 if len(values) == 1 else 9) > 88 and value.startswith("_summed_to("):
             inside, like = value[len("_summed_to(") : -1].rsplit(", ", 1)
             lines += ["    _summed_to(", f"        {inside},", f"        {like},", "    ),"]
         else:
