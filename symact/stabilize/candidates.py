@@ -28,8 +28,9 @@ _CLAMPS = (2**13, 2**60)
 # As a share of the format's largest number: what is left to a factor of the input.
 _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
-# Exponents, by digits of the format, at which exponentials are capped: their squares stay in range.
-_CAPS = {24: (20, 40), 53: (40, 300)}
+# Exponents, by digits of the format, at which exponentials are capped: their fourth powers stay in range,
+# or their squares, or they themselves.
+_CAPS = {24: (20, 40, 80), 53: (40, 300, 650)}
 
 
 def distinct(candidates: Iterable[Candidate]) -> list[Candidate]:

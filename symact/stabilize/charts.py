@@ -164,7 +164,7 @@ def exponential_tail(
     exponential stays in range wherever the result does.
     """
     sign = 1 if high > 0 else -1
-    size = node("abs", var(name)) if sign < 0 else var(name)
+    size = node("abs", var(name))  # also for x > 0: the form may be mirrored, and "keep" is for x ≥ 0
     near, far = sorted((abs(low), abs(high)))
     furthest = float(exponent.at(arb(sign * far)))
     beyond = max(abs(furthest) - _MODERATE, 0.0)
