@@ -146,6 +146,8 @@ def _computed(job: Job, chunks: list[int], workers: Any) -> Iterator[tuple[int, 
         return iter(())
     if workers is None or isinstance(workers, int):
         return _by_processes(job, chunks, workers or os.cpu_count() or 1)
+    if isinstance(workers, str) and not workers.startswith(DASK):
+        raise OptionError(f"workers must be a number, {DASK}host:port or a Dask client, not {workers!r}")
     return _by_dask(job, chunks, workers)
 
 
