@@ -233,8 +233,9 @@ def _translated(
     prefer: str | None,
 ) -> Compilation:
     """The compiler's stages applied to what the command line says."""
-    # Short-lived, and busy making small objects: collecting them costs more than it frees.
-    gc.disable()
+    from symact.grammar import parse_text
+
+    parse_text(formula)  # what is no formula is refused at once, before the rest is imported
     with on_terminal("compiling") as update:
         from symact.compiler import shortfalls, translate
 
@@ -292,6 +293,8 @@ def _domain(text: str) -> tuple[str, str]:
 
 def main() -> None:
     """Run the command line; a refused formula, option or file is one line and exit status 1."""
+    # Short-lived, and busy making small objects: collecting them costs more than it frees.
+    gc.disable()
     try:
         cli.main(standalone_mode=False)
     except SymactError as error:

@@ -168,8 +168,8 @@ def _one_by_one(tasks: list[_Task], update: Update) -> list[Stable]:
 def _shared_out(tasks: list[_Task], workers: int, update: Update) -> list[Stable]:
     if "fork" not in multiprocessing.get_all_start_methods():
         return _one_by_one(tasks, update)
-    # The derivatives take longest, so they are begun first.
-    order = sorted(tasks, key=lambda task: -len(task.wrt))
+    # Value and derivative take longest, so they are begun first.
+    order = sorted(tasks, key=lambda task: len(task.wrt) > 1)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
         found = {}
         for done, (task, result) in enumerate(zip(order, pool.map(_Task.run, order), strict=True), 1):
