@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flint import arb, ctx
@@ -105,6 +108,25 @@ def test_forms_are_the_same_every_time():
     once = equal_forms(start)
     equal_forms.cache_clear()
     assert equal_forms(start) == once
+
+
+def test_forms_are_the_same_in_every_thread():
+    start = to_graph(parse_text("log(x+1)-log(x)"))
+    here = equal_forms(start)
+    equal_forms.cache_clear()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(equal_forms, start).result() == here
+
+
+def test_egglog_can_be_imported_after_its_bindings_were():
+    script = (
+        "from symact.convert import to_graph; from symact.grammar import parse_text\n"
+        "from symact.stabilize.saturate import equal_forms\n"
+        "assert equal_forms(to_graph(parse_text('log(x+1)-log(x)')))\n"
+        "import egglog, egglog.bindings\n"
+        "egglog.bindings.EGraph(); egglog.EGraph().register(egglog.i64(1))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_a_near_miss_is_left_alone():

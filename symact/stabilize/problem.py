@@ -45,33 +45,17 @@ class Problem:
         parameters: dict[str, float],
         points: Array,
         kinks: frozenset[float] = frozenset(),
-        known: Problem | None = None,
+        truth: Truth | None = None,
     ) -> None:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
-        self.truth: Truth = known.truth if known else Truth(expression, name, kinks)
+        self.truth = truth or Truth(expression, name, kinks)
         self.points = points
-        self.values: list[tuple[Array, Array]] = [
-            self._values(parameter_set, known.points, known.values[i])
-            if known
-            else self.truth.at(points, **parameter_set)
-            for i, parameter_set in enumerate(self.parameter_sets())
-        ]
+        self.values = [self.truth.at(points, **parameter_set) for parameter_set in self.parameter_sets()]
         self.kinks = sorted(kinks)
         # Candidates share most of their parts, and are asked for more than once.
         self._parts: list[dict[Node, Array]] = [{} for _ in self.values]
         self._errors: dict[Node, Array] = {}
-
-    def _values(
-        self, parameter_set: dict[str, float], points: Array, values: tuple[Array, Array]
-    ) -> tuple[Array, Array]:
-        """The truth at the points, taken from ``values`` at ``points`` where it is known there."""
-        fresh = np.setdiff1d(self.points, points)
-        high, low = self.truth.at(fresh, **parameter_set)
-        everywhere = np.concatenate([points, fresh])
-        at = np.argsort(everywhere, kind="stable")
-        at = at[np.searchsorted(everywhere[at], self.points)]
-        return np.concatenate([values[0], high])[at], np.concatenate([values[1], low])[at]
 
     def parameter_sets(self) -> list[dict[str, float]]:
         if not self.parameters:
@@ -134,9 +118,11 @@ class Problem:
         if not len(at):
             return np.zeros(points.shape)
         roots = points[at] / 2 + points[at + 1] / 2
-        nearest = roots[np.abs(np.searchsorted(roots, points)).clip(max=len(roots) - 1)]
-        before = roots[(np.searchsorted(roots, points) - 1).clip(min=0)]
-        distance = np.minimum(np.abs(points - nearest), np.abs(points - before))
+        after = np.searchsorted(roots, points)
+        distance = np.minimum(
+            np.abs(points - roots[after.clip(max=len(roots) - 1)]),
+            np.abs(points - roots[(after - 1).clip(min=0)]),
+        )
         with np.errstate(all="ignore"):
             slopes = np.abs(np.diff(values) / np.diff(points))
             steepest = np.fmax(np.append(slopes, slopes[-1:]), np.append(slopes[:1], slopes))
@@ -158,7 +144,7 @@ class Problem:
             self.parameters,
             np.unique(points),
             frozenset(self.kinks),
-            known=self,
+            self.truth,
         )
 
 

@@ -7,8 +7,14 @@ different measures; which of them is accurate is measured by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
+from importlib.machinery import PathFinder
 from typing import Any
 
 import sympy as sp
@@ -98,70 +104,113 @@ def identities_used(root: Node, form: Node) -> tuple[str, ...]:
 
 
 def _derives(root: Node, form: Node, identities: Sequence[Identity]) -> bool:
-    from egglog.bindings import EGraph
-
     nodes = list(walk([root, form]))
-    names = {current: f"$n{i}" for i, current in enumerate(nodes)}
-    terms = [f"(let {names[current]} {_term(current, names)})" for current in nodes]
-    terms += [f"(positive {names[n]})" for n in nodes if n.op == "var"]
-    egraph = EGraph()
-    rules = "\n".join([_FACTS, *map(_rule, identities)])
-    _run(egraph, "\n".join([_datatype({}), rules, *terms]))
-    for _ in range(_ITERATIONS):
-        _run(egraph, "(run 1)")
-        if sum(rows for _, rows in _run(egraph, "(print-size)")[0].sizes) > _LARGEST:
-            break
-    try:
-        _run(egraph, f"(check (= {names[root]} {names[form]}))")
-    except Exception:  # egglog's own error type is no subclass of any that says more
-        return False
-    return True
+    with _grown(_language(identities), nodes, _names(nodes)) as (egraph, names):
+        try:
+            _run(egraph, f"(check (= {names[root]} {names[form]}))")
+        except Exception:  # egglog's own error type is no subclass of any that says more
+            return False
+        return True
 
 
 def _extracted(root: Node, nodes: list[Node], positive: frozenset[str]) -> Iterator[Node]:
-    from egglog.bindings import EGraph  # takes a while to import, and most formulas do without
+    bindings = _bindings()
+    cancelling = [n for n in nodes if n.op in ("add", "sub") and n is not root]
+    with _grown(_whole_language(), nodes, positive) as (egraph, names):
+        for measure in _MEASURES:
+            extractor = bindings.Extractor(["M"], egraph, _cost_model(measure))
+            for current in [root] if measure else [root, *cancelling]:
+                terms = bindings.TermDag()
+                _, value = egraph.eval_expr(bindings.Var(bindings.PanicSpan(), names[current]))
+                for _, term in extractor.extract_variants(egraph, terms, value, _VARIANTS, "M"):
+                    yield rebuild(root, {current: _node(terms, term)})
 
+
+@contextmanager
+def _grown(
+    language: Any, nodes: list[Node], positive: Collection[str]
+) -> Iterator[tuple[Any, dict[Node, str]]]:
+    """An e-graph of the ``language`` saturated from ``nodes``, and the nodes' names in it; what was put
+    into it is gone afterwards."""
     names = {current: f"$n{i}" for i, current in enumerate(nodes)}
     terms = [f"(let {names[current]} {_term(current, names)})" for current in nodes]
     terms += [f"(positive {names[n]})" for n in nodes if n.op == "var" and n.name in positive]
-    cancelling = [n for n in nodes if n.op in ("add", "sub") and n is not root]
-    for measure in _MEASURES:
-        egraph = EGraph()
-        _run(egraph, _language(measure) + "\n".join(terms))
+    _run(language, "(push)")
+    try:
+        _run(language, "\n".join(terms))
         for _ in range(_ITERATIONS):
-            _run(egraph, "(run 1)")
-            if sum(rows for _, rows in _run(egraph, "(print-size)")[0].sizes) > _LARGEST:
+            _run(language, "(run 1)")
+            if sum(rows for _, rows in _run(language, "(print-size)")[0].sizes) > _LARGEST:
                 break
-        wanted = [root] if measure else [root, *cancelling]
-        for current in wanted:
-            (found,) = _run(egraph, f"(extract {names[current]} {_VARIANTS})")
-            for term in found.terms:
-                yield rebuild(root, {current: _node(found.termdag, term)})
+        yield language, names
+    finally:
+        _run(language, "(pop)")
+
+
+def _names(nodes: list[Node]) -> frozenset[str]:
+    return frozenset(str(n.name) for n in nodes if n.op == "var")
 
 
 def _run(egraph: Any, program: str) -> Any:
     return egraph.run_program(*egraph.parse_program(program))
 
 
-def _language(measure: Mapping[str, float]) -> str:
-    """The ops with their costs, the facts and the identities, as an egglog program."""
-    return f"{_datatype(measure)}\n{_equations()}"
+@cache
+def _bindings() -> Any:
+    """egglog's compiled half, without the other, which is not used here and takes longer to import than
+    most searches take."""
+    package = "egglog"
+    name = f"{package}.bindings"
+    found = importlib.util.find_spec(package)
+    if found is None or package in sys.modules:
+        return importlib.import_module(name)
+    spec = PathFinder.find_spec(name, found.submodule_search_locations)
+    if spec is None or spec.loader is None:
+        return importlib.import_module(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    # A later `import egglog` finds things as it would have without this.
+    sys.modules.pop(name, None)
+    return module
 
 
-def _datatype(measure: Mapping[str, float]) -> str:
-    rows = ["(Var String :cost 1)", "(Rat BigRat :cost 1)", "(Real String :cost 1)"]
-    for op in OPS.values():
-        if not op.boolean and op.name not in _SKIPPED:
-            cost = round(2 * measure.get(op.name, op.cost + 0.5)) or 1
-            rows.append(f"({_constructor(op.name)} {'M ' * op.arity}:cost {cost})")
-    return f"(datatype M {' '.join(rows)})\n(relation positive (M))\n(relation nonnegative (M))"
+_local = threading.local()
+
+
+def _whole_language() -> Any:
+    """The language of all identities: its rules take longer to build than most e-graphs to saturate, and
+    an e-graph stays within its thread."""
+    if not hasattr(_local, "language"):
+        _local.language = _language(IDENTITIES)
+    return _local.language
+
+
+def _language(identities: Sequence[Identity]) -> Any:
+    """An e-graph without terms: the ops, the facts and the identities."""
+    ops = [op for op in OPS.values() if not op.boolean and op.name not in _SKIPPED]
+    rows = ["(Var String)", "(Rat BigRat)", "(Real String)"]
+    rows += [f"({_constructor(op.name)} {'M ' * op.arity})" for op in ops]
+    relations = "(relation positive (M))\n(relation nonnegative (M))"
+    egraph = _bindings().EGraph()
+    rules = map(_rule, identities)
+    _run(egraph, "\n".join([f"(datatype M {' '.join(rows)})", relations, _FACTS, *rules]))
+    return egraph
+
+
+def _cost_model(measure: Mapping[str, float]) -> Any:
+    """Costs by ``measure``, in half units; those of parts add up."""
+    costs = {
+        _constructor(op.name): round(2 * measure.get(op.name, op.cost + 0.5)) or 1 for op in OPS.values()
+    }
+    return _bindings().CostModel(
+        lambda _, own, parts: own + sum(parts),
+        lambda constructor, _: costs.get(constructor, 1),
+        lambda _, __, parts: sum(parts),
+        lambda _, __: 1,
+    )
 
 
 @cache
-def _equations() -> str:
-    return "\n".join([_FACTS, *map(_rule, IDENTITIES)])
-
-
 def _rule(identity: Identity) -> str:
     left, right = (_pattern(side) for side in (identity.left, identity.right))
     given = " ".join(f"({fact} {_pattern(graph)})" for fact, graph in identity.given)

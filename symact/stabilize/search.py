@@ -149,7 +149,7 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
             stable = closer
     graph = stable.graph
     if target > TARGET:
-        candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
+        candidates = proposed if area is problem else _with_closed_forms(problem, candidates, target)
         good = [c for c in candidates if problem.errors(c.graph).max() <= target]
         cheapest = min(good, key=lambda c: cost(c.graph), default=None)
         if cheapest is not None and cost(cheapest.graph) < cost(graph):
@@ -194,7 +194,7 @@ def _proposed(
     problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
 ) -> list[Candidate]:
     """Closed forms, and forms of the e-graph where those fall short."""
-    candidates = distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
+    candidates = _with_closed_forms(problem, candidates, target)
     candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
     if target <= _ROUGH and _falls_short(problem, candidates, target):
         candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
@@ -204,6 +204,10 @@ def _proposed(
         # Nothing finite is known there: at least the input's multiples are kept from overflow.
         candidates = distinct([*candidates, *clamped(candidates[:2], problem.name, problem.fmt)])
     return candidates
+
+
+def _with_closed_forms(problem: Problem, candidates: list[Candidate], target: float) -> list[Candidate]:
+    return distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
 
 
 def _search(
