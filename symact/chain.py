@@ -56,37 +56,29 @@ def _gathered(
     args: dict[sp.Basic, sp.Basic],
     known: list[tuple[dict[sp.Basic, sp.Expr], sp.Expr]],
 ) -> sp.Expr:
-    """A sum or product with the largest of the ``known`` ones that it contains as one of its parts."""
-    parts = dict(_part(arg, current.is_Add) for arg in current.args)
-    numbers = [arg for arg in current.args if arg.is_number] if current.is_Mul else []
-    parts = {part: scale for part, scale in parts.items() if not part.is_number or current.is_Add}
-    best: tuple[dict[sp.Basic, sp.Expr], sp.Expr] | None = None
-    for inner, whole in known:
-        fits = 1 < len(inner) < len(parts) and inner.keys() <= parts.keys()
-        if (
-            fits
-            and len({parts[part] / inner[part] for part in inner}) == 1
-            and (best is None or len(inner) > len(best[0]))
-        ):
-            best = inner, whole
-    if best is None:
-        result = current.func(*args.values(), evaluate=False)
-    else:
-        inner, whole = best
-        scale = parts[next(iter(inner))] / inner[next(iter(inner))]
-        factor = whole if scale == 1 else sp.Mul(scale, whole, evaluate=False)
-        rest = [args[arg] for arg in current.args if _part(arg, current.is_Add)[0] not in inner]
-        result = current.func(*rest, factor, evaluate=False)
-    bare = [args[arg] for arg in current.args if arg not in numbers]
+    """A sum or product with the largest of the ``known`` ones that it contains as one of its parts; a
+    product's numbers stand before it."""
+    of_sum = current.is_Add
+    numbers = [] if of_sum else [arg for arg in current.args if arg.is_number]
+    bare = [arg for arg in current.args if arg not in numbers]
+    parts = dict(_part(arg, of_sum) for arg in bare)
+    fitting = [
+        (inner, whole)
+        for inner, whole in known
+        if 1 < len(inner) < len(parts)
+        and inner.keys() <= parts.keys()
+        and len({parts[part] / inner[part] for part in inner}) == 1
+    ]
+    rest = [args[arg] for arg in bare]
+    if fitting:
+        inner, whole = max(fitting, key=lambda pair: len(pair[0]))
+        scale = next(parts[part] / inner[part] for part in inner)
+        rest = [args[arg] for arg in bare if _part(arg, of_sum)[0] not in inner]
+        rest.append(whole if scale == 1 else sp.Mul(scale, whole, evaluate=False))
+    core = current.func(*rest, evaluate=False) if len(rest) > 1 else rest[0]
     if len(bare) > 1:
-        own = result if not numbers else current.func(*bare, evaluate=False)
-        if best is not None and numbers:
-            own = current.func(*[a for a in result.args if a not in numbers], evaluate=False)
-            result = sp.Mul(*numbers, own, evaluate=False)
-        elif numbers:
-            result = sp.Mul(*numbers, own, evaluate=False)
-        known.append((parts, own))
-    return result
+        known.append((parts, core))
+    return sp.Mul(*numbers, core, evaluate=False) if numbers else core
 
 
 def _part(arg: sp.Expr, of_sum: bool) -> tuple[sp.Expr, sp.Expr]:
