@@ -10,7 +10,7 @@ import numpy as np
 from symact.convert import to_graph
 from symact.derive import switches
 from symact.plots import STYLES, set_x_axis, stretches
-from symact.stabilize.formats import FORMATS, Array, Format
+from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Array, Format
 from symact.stabilize.problem import switch_zeros
 from symact.stabilize.regimes import Regime
 from symact.stabilize.sampling import sample
@@ -73,8 +73,9 @@ def _draw(axes: Axes, compilation: Compilation, wrt: Wrt, fmt: Format) -> None:
     truth = Truth(expression, name).at(points, **defaults)
     graphs = {"as written": to_graph(expression), "stabilized": stable.graph}
     ceiling = 2.0 ** (fmt.digits + 2)
+    working = {"as written": fmt, "stabilized": FLOAT32_IN_FLOAT64 if stable.in_float64 else fmt}
     for (label, graph), (colour, line, marker) in zip(graphs.items(), STYLES[1::-1], strict=True):
-        errors = ulp_error(simulate(graph, {name: points, **defaults}, fmt), *truth, fmt)
+        errors = ulp_error(simulate(graph, {name: points, **defaults}, working[label]), *truth, fmt)
         x, worst = stretches(points, np.minimum(errors, ceiling))
         axes.plot(
             x, np.maximum(worst, _FLOOR), color=colour, linestyle=line, marker=marker,

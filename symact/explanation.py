@@ -93,7 +93,7 @@ def explanation_text(compilation: Compilation, width: int | None = None) -> str:
 def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
     before, after = stable.before, stable.after
     table = table_of(
-        f"{title}: worst {ulp_text(before.worst)} → {ulp_text(after.worst)} ULP, "
+        f"{title}{stable.where}: worst {ulp_text(before.worst)} → {ulp_text(after.worst)} ULP, "
         f"mean {before.mean_bits:.2f} → {after.mean_bits:.2f} bits (simulated)"
     )
     table.add_column("|x| up to" if stable.parity else "x up to", justify="right")

@@ -29,12 +29,15 @@ class Kernel:
         wrt: what it is the derivative by; () for the value.
         float32: its graph where it computes in float32 (float16 and bfloat16 too).
         float64: its graph where it computes in float64; the same node where nothing differs.
+        widened: whether float32 is computed in float64 and rounded at the end, for no form of it in
+            float32 is accurate.
         notes: lines for the module's docstring: regimes and measured error.
     """
 
     wrt: Wrt
     float32: Node
     float64: Node
+    widened: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -120,7 +123,7 @@ def schedule(
 
 def _kernel(wrt: Wrt, by_format: Mapping[str, Stable]) -> Kernel:
     notes = [
-        f"{name}: worst error {stable.after.worst:.2g} ULP by simulation"
+        f"{name}{stable.where}: worst error {stable.after.worst:.2g} ULP by simulation"
         f" ({stable.before.worst:.2g} as written), {len(stable.regimes)} regime"
         + ("s" if len(stable.regimes) > 1 else "")
         for name, stable in by_format.items()
@@ -130,7 +133,8 @@ def _kernel(wrt: Wrt, by_format: Mapping[str, Stable]) -> Kernel:
         for name, stable in by_format.items()
         for low, high, worst in stable.weak
     ]
-    return Kernel(wrt, by_format["float32"].graph, by_format["float64"].graph, tuple(notes))
+    narrow, wide = by_format["float32"], by_format["float64"]
+    return Kernel(wrt, narrow.graph, wide.graph, narrow.in_float64, tuple(notes))
 
 
 def _conventions(family: Family) -> tuple[str, ...]:

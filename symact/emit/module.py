@@ -78,26 +78,33 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
     formula = variant.formula
     title = variant.title(kernel.wrt)
     jit = [JIT] if schedule.jit_compile else []
-    if kernel.float32 is kernel.float64:
+    if kernel.float32 is kernel.float64 and not kernel.widened:
         text = _definition(f"_{title}", formula, _body(formula, kernel, "float64"))
         yield "\n".join([*jit, text])
         return
-    for format_name in ("float32", "float64"):
+    shared = kernel.float32 is kernel.float64
+    for format_name in ("float64",) if shared else ("float32", "float64"):
         lines = _body(formula, kernel, format_name)
         yield _definition(f"_{title}_{format_name}", formula, lines)
     passed = arguments(formula)
     choice = [
         f"if {formula.inputs[0]}.dtype == tf.float64:",
         f"    return _{title}_float64({passed})",
-        f"return _{title}_float32({passed})",
     ]
+    if kernel.widened:
+        choice.append("# No form of it in float32 is accurate everywhere.")
+        choice += [f"{name} = tf.cast({name}, tf.float64)" for name in passed.split(", ")]
+        chosen = f"_{title}_float64({passed})" if shared else f"_{title}_float32({passed})"
+        choice.append(f"return tf.cast({chosen}, tf.float32)")
+    else:
+        choice.append(f"return _{title}_float32({passed})")
     yield "\n".join([*jit, _definition(f"_{title}", formula, choice)])
 
 
 def _body(formula: Formula, kernel: Kernel, format_name: str) -> list[str]:
     graph = kernel.float32 if format_name == "float32" else kernel.float64
     taken = {*formula.inputs, *(p.name for p in formula.parameters), "tf", "keras", formula.name}
-    return body(graph, formula.inputs[0], taken, narrow=format_name == "float32")
+    return body(graph, formula.inputs[0], taken, narrow=format_name == "float32" and not kernel.widened)
 
 
 def _definition(name: str, formula: Formula, lines: list[str]) -> str:

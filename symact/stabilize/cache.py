@@ -134,6 +134,8 @@ def _encoded(stable: Stable) -> dict[str, Any]:
         "parity": stable.parity,
         "scores": [[s.worst, s.at, s.mean_bits] for s in (stable.before, stable.after)],
         "weak": [list(interval) for interval in stable.weak],
+        "excess": stable.excess,
+        "in_float64": stable.in_float64,
     }
 
 
@@ -158,7 +160,16 @@ def _decoded(entry: dict[str, Any]) -> Stable:
     )
     before, after = (Score(*score) for score in entry["scores"])
     weak = tuple((low, high, worst) for low, high, worst in entry["weak"])
-    return Stable(nodes[entry["graph"]], regimes, entry["parity"], before, after, weak)
+    return Stable(
+        nodes[entry["graph"]],
+        regimes,
+        entry["parity"],
+        before,
+        after,
+        weak,
+        entry["excess"],
+        entry["in_float64"],
+    )
 
 
 def _number(text: str) -> sp.Expr:

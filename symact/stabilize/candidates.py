@@ -17,6 +17,7 @@ from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line, parametric_halves
 from symact.stabilize.exponents import exponents, split
 from symact.stabilize.formats import Format
+from symact.stabilize.periods import reduced
 from symact.stabilize.problem import Problem, kinks, pieces
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.rules import rewrite
@@ -46,12 +47,16 @@ def rewritten(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
             yield replace(candidate, graph=graph, rules=fired)
 
 
-def with_split_arguments(candidates: Iterable[Candidate], problem: Problem) -> Iterator[Candidate]:
-    """Those candidates with an exponential of a polynomial, its argument split."""
+def with_exact_arguments(candidates: Iterable[Candidate], problem: Problem) -> Iterator[Candidate]:
+    """Those candidates with an exponential of a polynomial, its argument split, and those with a sine of a
+    multiple of pi, brought into one period."""
     for candidate in candidates:
         graph = split(candidate.graph, problem.name, problem.fmt)
         if graph is not candidate.graph:
             yield replace(candidate, name=f"{candidate.name}, argument split", graph=graph)
+        graph = reduced(candidate.graph, problem.name)
+        if graph is not candidate.graph:
+            yield replace(candidate, name=f"{candidate.name}, argument reduced", graph=graph)
 
 
 def clamped(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator[Candidate]:

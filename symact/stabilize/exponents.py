@@ -21,7 +21,7 @@ from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_ball, as_float
 from symact.stabilize.formats import Format
 
-_POLYNOMIAL = {"add", "sub", "mul", "div", "neg", "abs", "square", "const", "var"}
+POLYNOMIAL = {"add", "sub", "mul", "div", "neg", "abs", "square", "const", "var"}
 _MOST_TERMS = 3
 # Digits of h behind the binary point, by digits of the format and degree; and the digits behind the
 # point that an exact argument may have, so that with its integer part it fits the format.
@@ -156,7 +156,7 @@ def split(graph: Node, name: str, fmt: Format) -> Node:
     """``graph`` with every exp of a polynomial split, but those whose argument is exact anyway."""
     exchanged = {}
     for current in walk([graph]):
-        if current.op == "exp" and {below.op for below in walk(current.args)} <= _POLYNOMIAL:
+        if current.op == "exp" and {below.op for below in walk(current.args)} <= POLYNOMIAL:
             found = polynomial(to_sympy(current.args[0]), name)
             if found is not None and not _is_exact(found[0]):
                 exponent, rest = found
@@ -168,7 +168,9 @@ def split(graph: Node, name: str, fmt: Format) -> Node:
 def _is_exact(exponent: Exponent) -> bool:
     """Whether the exponent is x times a power of two, which no rounding touches."""
     (coefficient, *higher) = exponent.coefficients
-    if any(higher) or not coefficient.is_Rational:
-        return False
-    size = abs(coefficient)
-    return bool((size.p & (size.p - 1)) == 0 and (size.q & (size.q - 1)) == 0)
+    return not any(higher) and is_power_of_two(abs(coefficient))
+
+
+def is_power_of_two(number: sp.Expr) -> bool:
+    """Whether a positive number is a power of two, of whole exponent."""
+    return bool(number.is_Rational) and all((part & (part - 1)) == 0 for part in (number.p, number.q))

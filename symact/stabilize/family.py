@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
@@ -15,7 +16,7 @@ from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
 from symact.stabilize import cache
 from symact.stabilize.composition import stabilized_chain
-from symact.stabilize.formats import FORMATS
+from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.score import WRONG
 from symact.stabilize.search import TARGET, Stable, stabilize
 
@@ -27,6 +28,12 @@ _EFFORT = {0: (700, TARGET), 1: (700, TARGET)}
 PREFERENCES = ("balanced", "fast", "accurate")
 _TARGETS = {"balanced": TARGET, "fast": 64.0, "accurate": 1.5}
 _LATER = (250, 4096.0)
+# Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
+_WIDER_ABOVE = {"balanced": 8.0, "fast": math.inf, "accurate": 4.0}
+
+
+# By what a function is the derivative by, and by format.
+_Found = dict[Wrt, dict[str, Stable]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class _Task:
     """One function in one format, to be stabilized; what another process needs to know."""
 
     wrt: Wrt
-    format_name: str
+    fmt: Format
     expression: sp.Expr
     name: str
     domain: tuple[float, float]
@@ -58,7 +65,7 @@ class _Task:
         return stabilize(
             self.expression,
             self.name,
-            FORMATS[self.format_name],
+            self.fmt,
             domain=self.domain,
             parameters=self.parameters,
             derivative=bool(self.wrt),
@@ -99,14 +106,18 @@ def stabilize_family(
         low, high = map(as_float, family.formula.domain)
 
         def stabilized(link: Family) -> Mapping[Wrt, Mapping[str, Stable]]:
-            return stabilize_family(link, prefer=prefer, workers=workers, update=update).general
+            return _stabilized(link, link.formula.defaults, prefer, workers, update)
 
         return StableFamily(stabilized_chain(family, stabilized, (low, high)), {})
     general = _stabilized(family, family.formula.defaults, prefer, workers, update)
+
+    def widened(found: _Found, family: Family, parameters: dict[str, float]) -> _Found:
+        return _widened(found, family, parameters, prefer, workers, update)
+
     worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
     finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
     if not family.formula.parameters or (worst <= 2 * TARGET and finite):
-        return StableFamily(general, {})
+        return StableFamily(widened(general, family, family.formula.defaults), {})
     exact = {
         family.formula.symbol(name): sp.Rational(repr(value))
         for name, value in family.formula.defaults.items()
@@ -118,33 +129,63 @@ def stabilize_family(
         for wrt, program in family.programs.items()
         if inputs.issuperset(wrt)
     }
-    return StableFamily(general, _stabilized(Family(programs, family.order), {}, prefer, workers, update))
+    at_defaults = Family(programs, family.order)
+    found = _stabilized(at_defaults, {}, prefer, workers, update)
+    return StableFamily(widened(general, family, family.formula.defaults), widened(found, at_defaults, {}))
 
 
 def _stabilized(
     family: Family, parameters: dict[str, float], prefer: str, workers: int, update: Update
-) -> dict[Wrt, dict[str, Stable]]:
+) -> _Found:
+    tasks = [
+        _task(family, wrt, fmt, parameters, prefer) for wrt in family.programs for fmt in FORMATS.values()
+    ]
+    result: _Found = {}
+    for task, stable in zip(tasks, _run(tasks, workers, update), strict=True):
+        result.setdefault(task.wrt, {})[task.fmt.name] = stable
+    return result
+
+
+def _widened(
+    found: _Found,
+    family: Family,
+    parameters: dict[str, float],
+    prefer: str,
+    workers: int,
+    update: Update,
+) -> _Found:
+    """``found`` with those functions computed in float64 for which no form in float32 is accurate."""
+    poor = [
+        wrt
+        for wrt, by_format in found.items()
+        if by_format["float32"].excess > (_WIDER_ABOVE[prefer] if len(wrt) < 2 else WRONG / 2)
+    ]
+    tasks = [_task(family, wrt, FLOAT32_IN_FLOAT64, parameters, prefer) for wrt in poor]
+    result = dict(found)
+    for wrt, wide in zip(poor, _run(tasks, workers, update), strict=True):
+        narrow = found[wrt]["float32"]
+        if wide.excess < narrow.excess / 2:
+            result[wrt] = {**found[wrt], "float32": replace(wide, before=narrow.before)}
+    return result
+
+
+def _task(family: Family, wrt: Wrt, fmt: Format, parameters: dict[str, float], prefer: str) -> _Task:
     formula = family.formula
     low, high = map(as_float, formula.domain)
-    tasks = [
-        _Task(
-            wrt,
-            name,
-            program.expression,
-            formula.inputs[0],
-            (low, high),
-            parameters,
-            _primal(family, wrt),
-            prefer,
-        )
-        for wrt, program in family.programs.items()
-        for name in FORMATS
-    ]
-    stable = _shared_out(tasks, workers, update) if workers > 1 else _one_by_one(tasks, update)
-    result: dict[Wrt, dict[str, Stable]] = {}
-    for task, found in zip(tasks, stable, strict=True):
-        result.setdefault(task.wrt, {})[task.format_name] = found
-    return result
+    return _Task(
+        wrt,
+        fmt,
+        family.programs[wrt].expression,
+        formula.inputs[0],
+        (low, high),
+        parameters,
+        _primal(family, wrt),
+        prefer,
+    )
+
+
+def _run(tasks: list[_Task], workers: int, update: Update) -> list[Stable]:
+    return _shared_out(tasks, workers, update) if workers > 1 and tasks else _one_by_one(tasks, update)
 
 
 def _primal(family: Family, wrt: Wrt) -> sp.Expr | None:

@@ -5,7 +5,7 @@ Numbers of a format are held as float64 arrays, which contain those of every nar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ml_dtypes
@@ -27,6 +27,7 @@ class Format:
         smallest_exponent: exponent e of the smallest normal number 2**e.
         max: its largest finite number.
         gradual: whether TensorFlow keeps its subnormal numbers, rather than flush them to zero.
+        working: the format that is computed in where it is another one; results are rounded at the end.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Format:
     smallest_exponent: int
     max: float
     gradual: bool = False
+    working: Format | None = None
 
     @property
     def min_normal(self) -> float:
@@ -79,6 +81,8 @@ FLOAT32 = Format("float32", np.float32, np.int32, 24, -126, float(np.finfo(np.fl
 FLOAT64 = Format("float64", np.float64, np.int64, 53, -1022, float(np.finfo(np.float64).max))
 # What symact searches forms for; the two below compute in float32 and round once.
 FORMATS = {"float32": FLOAT32, "float64": FLOAT64}
+# And where no form in float32 is accurate: numbers of float32, computed with in float64.
+FLOAT32_IN_FLOAT64 = replace(FLOAT32, working=FLOAT64)
 FLOAT16 = Format("float16", np.float16, np.int16, 11, -14, 65504.0, gradual=True)
 BFLOAT16 = Format("bfloat16", ml_dtypes.bfloat16, np.int16, 8, -126, float.fromhex("0x1.fep127"))
 ALL_FORMATS = {fmt.name: fmt for fmt in (FLOAT32, FLOAT64, FLOAT16, BFLOAT16)}

@@ -206,6 +206,11 @@ _TRIGONOMETRIC = (
     Identity("cosine-double", _square(_cos(_u)) - _square(_sin(_u)), _cos(2 * _u)),
     Identity("sine-sum", _sin(_u + _v), _sin(_u) * _cos(_v) + _cos(_u) * _sin(_v)),
     Identity("cosine-sum", _cos(_u + _v), _cos(_u) * _cos(_v) - _sin(_u) * _sin(_v)),
+    Identity(
+        "tangent-sum",
+        _tan(_u + _v),
+        (_sin(_u) * _cos(_v) + _cos(_u) * _sin(_v)) / (_cos(_u) * _cos(_v) - _sin(_u) * _sin(_v)),
+    ),
     Identity("sines-difference", _sin(_u) - _sin(_v), 2 * (_sin((_u - _v) / 2) * _cos((_u + _v) / 2))),
     Identity("cosines-difference", _cos(_u) - _cos(_v), -2 * (_sin((_u - _v) / 2) * _sin((_u + _v) / 2))),
     Identity("tangents-difference", _tan(_u) - _tan(_v), _sin(_u - _v) / (_cos(_u) * _cos(_v))),
@@ -224,7 +229,8 @@ _ERROR_FUNCTION = (
 
 # Applied on sight to whatever the others make: sums as arguments are rounded, and far out that is
 # all there is of them.
-EXPANSIONS = tuple(i for i in _TRIGONOMETRIC if i.name in ("sine-sum", "cosine-sum"))
+_SUMS = {"sine-sum", "cosine-sum", "tangent-sum"}
+EXPANSIONS = tuple(i for i in _TRIGONOMETRIC if i.name in _SUMS)
 
 IDENTITIES = (
     *ON_SIGHT,

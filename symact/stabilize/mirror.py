@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from symact.graph import Node, const, node, rebuild, var
+from symact.graph import Node, node, rebuild, var
 from symact.stabilize.formats import Format
 from symact.stabilize.regimes import Candidate, Regime, assemble
 from symact.stabilize.simulate import simulate
@@ -28,15 +28,7 @@ def mirrored(regimes: tuple[Regime, ...], name: str, fmt: Format, parity: int) -
         if parity == -1:
             graph = _odd(regime.candidate, graph, x, fmt)
         turned.append(replace(regime, candidate=replace(regime.candidate, graph=graph)))
-    whole = assemble(turned, name)
-    # The thresholds compare |x| as well.
-    conditions = {
-        node(op, x, const(edge)): node(op, magnitude, const(edge))
-        for regime in regimes
-        for edge in (regime.low, regime.high)
-        for op in ("le", "lt", "ge", "gt")
-    }
-    return rebuild(whole, conditions)
+    return assemble(turned, name, magnitude)
 
 
 def _odd(candidate: Candidate, at_magnitude: Node, x: Node, fmt: Format) -> Node:

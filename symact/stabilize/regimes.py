@@ -188,7 +188,8 @@ def _roundest(low: float, high: float) -> float:
     middle = low + (high - low) / 2
     mantissa, exponent = np.frexp(middle)
     for digits in range(1, 53):
-        value = float(np.ldexp(np.round(np.ldexp(mantissa, digits)), exponent - digits))
+        with np.errstate(over="ignore"):  # next to the largest number
+            value = float(np.ldexp(np.round(np.ldexp(mantissa, digits)), exponent - digits))
         if low < value < high:
             return value
     return middle
@@ -245,12 +246,13 @@ def merged(regimes: Sequence[Regime]) -> tuple[Regime, ...]:
     return tuple(result)
 
 
-def assemble(regimes: Sequence[Regime], name: str) -> Node:
+def assemble(regimes: Sequence[Regime], name: str, compared: Node | None = None) -> Node:
     """One graph of nested choices; parts that two neighbours share are computed once, outside.
 
+    What is ``compared`` with the thresholds is the input, where nothing else is said.
     The innermost form, which NaN falls through to, is one that depends on the input, if any does.
     """
-    x = var(name)
+    x = compared or var(name)
     depends = [name in variables(regime.candidate.graph) for regime in regimes]
     last = max((i for i, d in enumerate(depends) if d), default=len(regimes) - 1)
     result = regimes[last].candidate.graph

@@ -75,11 +75,16 @@ def edges(root: Node, name: str, points: Array, fmt: Format, values: Mapping[str
     memo: dict[Node, Array] = {}
     simulate(root, {name: points, **values}, fmt, memo)
     found: set[float] = set()
-    for result in memo.values():
+    for current, result in memo.items():
         if result.shape != points.shape or result.dtype == bool:
             continue
         with np.errstate(invalid="ignore"):
-            outside = ~(np.abs(result) <= fmt.max) | ((result == 0.0) & (points != 0.0))
+            outside = ~(np.abs(result) <= fmt.max)
+            if current.op not in ("add", "sub"):  # which are 0 where they cancel, here and there
+                flushed = (result == 0.0) & (points != 0.0)
+                for arg in current.args:
+                    flushed &= memo[arg] != 0.0
+                outside |= flushed
         found.update(points[np.flatnonzero(np.diff(outside.astype(np.int8)))].tolist())
     nearest = sorted(found, key=lambda point: abs(np.log2(abs(point) + 1e-300)))[:_MOST_EDGES]
     with np.errstate(over="ignore"):
@@ -105,6 +110,8 @@ def _bisect(
     while above - below > 1:
         middle = (below + above) // 2
         value, _ = truth.at(fmt.number(middle), **params)
+        if value == 0.0:
+            return float(fmt.number(middle))
         if np.sign(value) == sign:
             below = middle
         else:

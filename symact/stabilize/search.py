@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
 from symact.convert import to_graph
@@ -20,7 +19,7 @@ from symact.stabilize.candidates import (
     halves,
     rewritten,
     saturated,
-    with_split_arguments,
+    with_exact_arguments,
 )
 from symact.stabilize.cover import Ground, cover
 from symact.stabilize.ends import mended
@@ -40,6 +39,7 @@ from symact.stabilize.regimes import (
 )
 from symact.stabilize.sampling import sample
 from symact.stabilize.score import WRONG
+from symact.stabilize.shortfall import excess, runs, weak_intervals
 from symact.stabilize.simulate import cost
 
 # The error in ULP that is aimed at, by simulation; the promise to the user is 4.
@@ -54,9 +54,6 @@ _MOST_CLAMPED = 4
 _CHECKS, _CHECK_SEED = 240, 7
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
 _ROUGH = 256.0
-# Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
-# half a unit of the input is as much there.
-_WEAK, _MOST_WEAK = 16.0, 3
 # Places in a regime, as shares of its width, and distances, relative to a threshold, at which a choice of
 # regimes is checked again.
 _SHARES = np.array([0.002, 0.005, 0.01, 0.017, 0.026, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3])
@@ -75,6 +72,8 @@ class Stable:
         before: the score of the plain expression.
         after: the score of ``graph``.
         weak: intervals where no accurate form was found: (low, high, worst error in ULP).
+        excess: the worst error in ULP of ``graph`` beyond what half a unit of the input is next to roots.
+        in_float64: whether ``graph`` is to be computed in float64, and rounded to the format at the end.
     """
 
     graph: Node
@@ -83,6 +82,13 @@ class Stable:
     before: Score
     after: Score
     weak: tuple[tuple[float, float, float], ...] = ()
+    excess: float = 0.0
+    in_float64: bool = False
+
+    @property
+    def where(self) -> str:
+        """What reports add to the format's name."""
+        return ", computed in float64" if self.in_float64 else ""
 
 
 def stabilize(
@@ -116,7 +122,10 @@ def stabilize(
     if target <= _ROUGH:
         stable = replace(stable, weak=weak_intervals(problem, stable.graph))
     return replace(
-        stable, graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative)
+        stable,
+        graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative),
+        excess=excess(problem, stable.graph),
+        in_float64=fmt.working is not None,
     )
 
 
@@ -124,7 +133,7 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     expression, name, fmt = problem.expression, problem.name, problem.fmt
     plain = Candidate("as written", to_graph(expression))
     candidates = distinct([plain, *rewritten([plain])])
-    candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
+    candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     before = problem.score(plain.graph)
     if problem.parameters:
         candidates = distinct([*candidates, *rewritten(halves(problem))])
@@ -161,20 +170,6 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     return stable
 
 
-def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, float], ...]:
-    """Where ``graph`` errs by more than rounding, as (low, high, worst error in ULP), the worst first.
-
-    Next to roots it may: there half a unit of the input changes the result by as much.
-    """
-    errors = np.maximum(problem.errors(graph) - 2.0 * problem.excused(), 0.0)
-    intervals = []
-    for low, high in _runs(problem.points, errors > _WEAK):
-        inside = (problem.points >= low) & (problem.points <= high)
-        bad = problem.points[inside & (errors > _WEAK)]
-        intervals.append((float(bad[0]), float(bad[-1]), float(errors[inside].max())))
-    return tuple(sorted(intervals, key=lambda interval: -interval[2])[:_MOST_WEAK])
-
-
 def _price(problem: Problem, candidate: Candidate, target: float) -> float:
     return float(price(problem.errors(candidate.graph), target).sum()) + 0.05 * cost(candidate.graph)
 
@@ -195,10 +190,10 @@ def _proposed(
 ) -> list[Candidate]:
     """Closed forms, and forms of the e-graph where those fall short."""
     candidates = _with_closed_forms(problem, candidates, target)
-    candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
+    candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     if target <= _ROUGH and _falls_short(problem, candidates, target):
         candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
-        candidates = distinct([*candidates, *with_split_arguments(candidates, problem)])
+        candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     own = [c for c in candidates if problem.name in variables(c.graph)]
     if (_errors(problem, own).min(axis=0) > WRONG / 2).any():
         # Nothing finite is known there: at least the input's multiples are kept from overflow.
@@ -253,7 +248,7 @@ def _covered(
     errors = _errors(problem, candidates)
     for _ in range(_ROUNDS):
         bad = errors.min(axis=0) > target
-        fitted = [c for low, high in _runs(problem.points, bad) for c in cover(there, low, high)]
+        fitted = [c for low, high in runs(problem.points, bad) for c in cover(there, low, high)]
         known = {candidate.graph for candidate in candidates}
         fresh = [c for c in distinct(fitted) if c.graph not in known]
         if not fresh:
@@ -290,18 +285,3 @@ def _errors_of(problem: Problem, regimes: Sequence[Regime], points: Array) -> Ar
         if inside.any():
             errors[inside] = problem.errors_at(regime.candidate.graph, points[inside])
     return errors
-
-
-def _runs(points: Array, bad: npt.NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
-    """Intervals of the line that hold runs of bad points, from the good neighbour on either side."""
-    i, count = 0, len(points)
-    while i < count:
-        if not bad[i]:
-            i += 1
-            continue
-        j = i
-        # A few good points inside a bad run are chance.
-        while j + 1 < count and bad[j + 1 : j + 6].any():
-            j += 1
-        yield float(points[max(i - 1, 0)]), float(points[min(j + 1, count - 1)])
-        i = j + 1

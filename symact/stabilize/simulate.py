@@ -35,16 +35,18 @@ def simulate(
     Args:
         root: a graph.
         values: numbers of ``fmt`` for every variable: arrays of one shape, or floats.
-        fmt: the format of every intermediate result.
+        fmt: the format of every intermediate result, or else of the result alone (``fmt.working``).
         memo: results of nodes at the same values, kept between calls; extended here.
     """
     done: dict[Node, Array] = {} if memo is None else memo
+    working = fmt.working or fmt
     shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
     with np.errstate(all="ignore"):
         for current in walk([root]):
             if current not in done:
-                done[current] = _apply(current, done, values, fmt, shape)
-        return np.broadcast_to(done[root], shape)
+                done[current] = _apply(current, done, values, working, shape)
+        result = done[root] if working is fmt else fmt.round(done[root])
+        return np.broadcast_to(result, shape)
 
 
 def _apply(

@@ -1,0 +1,50 @@
+"""Shortfall: where a graph is not accurate, and by how much, beyond what roots account for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from symact.graph import Node
+from symact.stabilize.formats import Array
+from symact.stabilize.problem import Problem
+
+# Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
+# half a unit of the input is as much there.
+_WEAK, _MOST_WEAK = 16.0, 3
+
+
+def excess(problem: Problem, graph: Node) -> float:
+    """The worst error of ``graph`` in ULP, less what half a unit of the input changes next to roots."""
+    return float((problem.errors(graph) - problem.excused()).max())
+
+
+def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, float], ...]:
+    """Where ``graph`` errs by more than rounding, as (low, high, worst error in ULP), the worst first.
+
+    Next to roots it may: there half a unit of the input changes the result by as much.
+    """
+    errors = np.maximum(problem.errors(graph) - 2.0 * problem.excused(), 0.0)
+    intervals = []
+    for low, high in runs(problem.points, errors > _WEAK):
+        inside = (problem.points >= low) & (problem.points <= high)
+        bad = problem.points[inside & (errors > _WEAK)]
+        intervals.append((float(bad[0]), float(bad[-1]), float(errors[inside].max())))
+    return tuple(sorted(intervals, key=lambda interval: -interval[2])[:_MOST_WEAK])
+
+
+def runs(points: Array, bad: npt.NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
+    """Intervals of the line that hold runs of bad points, from the good neighbour on either side."""
+    i, count = 0, len(points)
+    while i < count:
+        if not bad[i]:
+            i += 1
+            continue
+        j = i
+        # A few good points inside a bad run are chance.
+        while j + 1 < count and bad[j + 1 : j + 6].any():
+            j += 1
+        yield float(points[max(i - 1, 0)]), float(points[min(j + 1, count - 1)])
+        i = j + 1
