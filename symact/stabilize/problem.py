@@ -22,6 +22,8 @@ _SEED = 20240229
 _PARAMETER_SCALES = (1.0, 0.5, 2.0)
 # Distance, relative to the input, within which a root explains errors.
 _NEAR_A_ROOT = 0.02
+# Steps of bisection that tell a root from a pole.
+_HALVINGS = 6
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Problem:
         ((values, _), *_) = self.values
         points = self.points
         at = np.flatnonzero(np.sign(values[1:]) * np.sign(values[:-1]) < 0)
+        at = at[[self._is_root(points[i : i + 2], values[i : i + 2]) for i in at.tolist()]]
         if not len(at):
             return np.zeros(points.shape)
         roots = points[at] / 2 + points[at + 1] / 2
@@ -129,6 +132,18 @@ class Problem:
             change = steepest * self.fmt.ulp(points) / 2 / self.fmt.ulp(values)
             near = distance <= _NEAR_A_ROOT * np.abs(points)
         return np.where(near & np.isfinite(change), change, 0.0)
+
+    def _is_root(self, ends: Array, values: Array) -> bool:
+        """Whether the sign change between two points is a root, and not a pole: the values get smaller."""
+        low, high = self.fmt.ordinal(ends).tolist()
+        below, above = values
+        for _ in range(_HALVINGS):
+            middle = (low + high) // 2
+            value = float(self.truth.at(self.fmt.number(middle), **self.parameter_sets()[0])[0])
+            low, high, below, above = (
+                (middle, high, value, above) if value * below > 0 else (low, middle, below, value)
+            )
+        return bool(max(abs(below), abs(above)) < np.abs(values).max())
 
     def score(self, graph: Node) -> Score:
         errors = self.errors(graph)

@@ -266,7 +266,8 @@ def _unseen(problem: Problem, regimes: Sequence[Regime]) -> Array:
     """Points that the sample does not hold: around the thresholds of ``regimes``, and anywhere."""
     thresholds = np.array([regime.high for regime in regimes[:-1]])
     around = np.concatenate([[0.0], -_NEAR_THRESHOLD, _NEAR_THRESHOLD])
-    points = problem.fmt.round((thresholds[:, None] * (1 + around)).ravel())
+    with np.errstate(over="ignore"):  # next to the largest number
+        points = problem.fmt.round((thresholds[:, None] * (1 + around)).ravel())
     # And well inside each regime, towards its ends above all: series fail there first.
     ends = [(max(r.low, -problem.fmt.max / 4), min(r.high, problem.fmt.max / 4)) for r in regimes]
     inside = [low + (high - low) * _WITHIN for low, high in ends]
