@@ -46,6 +46,8 @@ from symact.stabilize.simulate import cost
 TARGET = 3.5
 # What is promised, and what is aimed at where the first search does not keep it.
 _PROMISE, _CLOSER = 4.0, 2.0
+# How much more a single form may err than a choice of regimes that does not keep the promise either.
+_WORTH = 1.25
 _POINTS = 700
 _ROUNDS = 3
 # Forms with parameters whose input is kept within bounds: the best ones.
@@ -166,6 +168,8 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     single = min(candidates, key=lambda c: _price(problem, c, target))
     # The search never makes it worse than the best single form.
     if _price(problem, single, target) <= float(price(problem.errors(graph), target).sum()):
+        return _single(problem, single, before)
+    if _PROMISE < problem.score(single.graph).worst <= _WORTH * stable.after.worst:
         return _single(problem, single, before)
     return stable
 
