@@ -43,16 +43,16 @@ def logarithmic(truth: Truth, name: str, side: int) -> Node | None:
     if power is None:
         return None
     at = [arb(2).log() * exponent for exponent in _DISTANT]
-    signs = [truth.ball(side * arb(2) ** _DISTANT[0], {}, 8 * _PRECISION).sgn()]
+    sign = truth.ball(side * arb(2) ** _DISTANT[0], {}, 8 * _PRECISION).sgn()
     rests = [size / (log * int(power.p) / int(power.q)).exp() for size, log in zip(sizes, at, strict=True)]
     slope = (rests[1] - rests[0]) / (at[1] - at[0])
     offset = rests[0] - slope * at[0]
     if not abs(slope * at[2] + offset - rests[2]) < abs(rests[2]) * arb(2) ** -100:
         return None
     size = node("abs", var(name))
-    result = const(float(slope * signs[0])) * node("log", size)
+    result = const(float(slope * sign)) * node("log", size)
     if abs(offset) > arb(2) ** -100:
-        result = result + const(float(offset * signs[0]))
+        result = result + const(float(offset * sign))
     for factor in rational_power(size, power):
         result = factor.applied(result)
     return result

@@ -23,6 +23,7 @@ from typing import Any
 import sympy as sp
 from platformdirs import user_cache_path
 
+from symact.expressions import dag
 from symact.grammar import parse_text
 from symact.graph import FALSE, TRUE, Node, const, node, var, walk
 from symact.stabilize.problem import Score
@@ -76,8 +77,6 @@ def _described(part: object) -> str:
     """Text for an expression that costs its distinct parts, and not its tree."""
     if not isinstance(part, sp.Basic):
         return repr(part)
-    from symact.expressions import dag
-
     numbered: dict[sp.Basic, int] = {}
     lines = []
     for current in dag(part):
