@@ -141,7 +141,7 @@ class Problem:
             middle = (low + high) // 2
             value = float(self.truth.at(self.fmt.number(middle), **self.parameter_sets()[0])[0])
             low, high, below, above = (
-                (middle, high, value, above) if value * below > 0 else (low, middle, below, value)
+                (middle, high, value, above) if (value > 0) == (below > 0) else (low, middle, below, value)
             )
         return bool(max(abs(below), abs(above)) < np.abs(values).max())
 

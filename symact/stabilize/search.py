@@ -126,7 +126,7 @@ def stabilize(
     return replace(
         stable,
         graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative),
-        excess=excess(problem, stable.graph),
+        excess=excess(problem, stable.graph) if target <= _ROUGH or stable.after.worst > WRONG / 2 else 0.0,
         in_float64=fmt.working is not None,
     )
 

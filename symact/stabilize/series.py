@@ -63,7 +63,7 @@ def fit(truth: Truth, chart: Chart, fmt: Format) -> Node | None:
         monomials = [product[k].mid() for k in range(product.degree() + 1)]
     if not all(abs(c) < fmt.max / 2 for c in monomials):
         return None
-    return _horner([_rounded(c, fmt) for c in monomials], chart)
+    return _horner([_rounded(c, fmt.working or fmt) for c in monomials], chart)
 
 
 def _chebyshev(truth: Truth, chart: Chart, count: int) -> tuple[list[arb], float] | None:

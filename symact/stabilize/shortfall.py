@@ -10,15 +10,26 @@ import numpy.typing as npt
 from symact.graph import Node
 from symact.stabilize.formats import Array
 from symact.stabilize.problem import Problem
+from symact.stabilize.sampling import sample
 
 # Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
 # half a unit of the input is as much there.
 _WEAK, _MOST_WEAK = 16.0, 3
+# Between these errors in ULP, and with so many points, it is looked more closely for the worst one.
+_FEW, _CLOSER, _SEED = 4.0, 3000, 11
 
 
 def excess(problem: Problem, graph: Node) -> float:
-    """The worst error of ``graph`` in ULP, less what half a unit of the input changes next to roots."""
-    return float((problem.errors(graph) - problem.excused()).max())
+    """The worst error of ``graph`` in ULP, less what half a unit of the input changes next to roots.
+
+    Where it is more than a few units, the worst input is looked for more closely.
+    """
+    worst = float((problem.errors(graph) - problem.excused()).max())
+    if not _FEW < worst < _WEAK:
+        return worst
+    fresh = sample(problem.fmt, problem.domain, _CLOSER, _SEED)
+    finer = problem.with_points(np.concatenate([problem.points, fresh]))
+    return float((finer.errors(graph) - finer.excused()).max())
 
 
 def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, float], ...]:
