@@ -107,11 +107,14 @@ def closed_forms(problem: Problem, *, rough: bool) -> Iterator[Candidate]:
         for name, graph in half_line(branch, problem.name, point, rough):
             yield Candidate(name, graph)
     yield Candidate("zero", const(0))
+    (values, _), *_ = problem.values
+    for infinity in (sp.oo, -sp.oo):
+        if (values == float(infinity)).any():
+            yield Candidate("overflow", const(infinity))
     there = ground(problem)
     yield from far_limits(there)
     if rough:
         return
-    (values, _), *_ = problem.values
     for near in roots(problem.truth, problem.points, values, problem.fmt):
         yield from around_root(there, near)
 

@@ -60,6 +60,7 @@ ON_SIGHT = (
     Identity("expm1-minus", 1 - _exp(_u), -_expm1(_u), always=True),
     Identity("erfc", 1 - _erf(_u), _erfc(_u), always=True),
     Identity("erfc-minus", 1 + _erf(_u), _erfc(-_u), always=True),
+    Identity("erfc-reflect", 2 - _erfc(_u), _erfc(-_u), always=True),
     Identity("erfc-back", 1 - _erfc(_u), _erf(_u), always=True),
     Identity("squares-difference", _square(_u) - _square(_v), (_u - _v) * (_u + _v), always=True),
     Identity("cos-complement", 1 - _cos(_u), 2 * _square(_sin(_u / 2)), always=True),
@@ -222,7 +223,6 @@ _TRIGONOMETRIC = (
 
 _ERROR_FUNCTION = (
     Identity("erf-odd", _erf(-_u), -_erf(_u)),
-    Identity("erfc-reflect", 2 - _erfc(_u), _erfc(-_u)),
     Identity("erf-minus-one", _erf(_u) - 1, -_erfc(_u)),
     Identity("erfc-minus-one", _erfc(_u) - 1, -_erf(_u)),
 )

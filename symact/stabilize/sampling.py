@@ -38,7 +38,8 @@ def sample(
     """Sorted distinct normal numbers of ``fmt`` (and 0) inside ``domain``, about ``count`` of them.
 
     Half are spread over the ordinals, half over dense intervals about 0; besides, the neighbourhoods
-    of ``around``, from the next number outwards. Deterministic for a given ``seed``.
+    of ``around`` and of finite ends of the domain, from the next number outwards. Deterministic for a
+    given ``seed``.
     """
     random = np.random.default_rng(seed)
     low, high = max(domain[0], -fmt.max), min(domain[1], fmt.max)
@@ -50,7 +51,8 @@ def sample(
         if max(low, -width) < min(high, width):
             within = random.uniform(max(low, -width), min(high, width), count // (2 * len(_DENSE)))
             parts.append(fmt.round(within))
-    parts.extend(neighbourhood(fmt, point) for point in around)
+    ends = [end for end in domain if abs(end) < fmt.max]
+    parts.extend(neighbourhood(fmt, point) for point in [*around, *ends])
     edges = np.array([fmt.max, 0.9 * fmt.max, 0.6 * fmt.max, 0.3 * fmt.max, fmt.min_normal])
     parts.append(fmt.round(np.concatenate([-edges, [0.0], edges])))
     points = np.concatenate(parts)
