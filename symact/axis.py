@@ -108,7 +108,7 @@ def _reduced(nodes: set[Node]) -> set[Node]:
     """Nodes that have the reduced shape: reductions, and what is computed of them alone."""
     found: set[Node] = set()
     for current in walk(nodes):
-        if current.op in REDUCTIONS.values() or (
+        if current.op in (*REDUCTIONS.values(), "scaled_sum") or (
             any(arg in found for arg in current.args)
             and all(arg in found or arg.op == "const" for arg in current.args)
         ):

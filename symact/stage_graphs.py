@@ -42,10 +42,18 @@ class Builder:
             if isinstance(stage, Map):
                 self.nodes[stage.target] = self.map(stage.expression, program)
             else:
-                self.nodes[stage.target] = self.reduce(stage)
+                self.nodes[stage.target] = self.reduce(stage, program)
         return self.nodes[output]
 
-    def reduce(self, stage: Reduce) -> Node:
+    def reduce(self, stage: Reduce, program: Program) -> Node:
+        for powers in program.powers:
+            if stage.target in (powers.scale, powers.total):
+                vector = self.nodes.get(str(powers.vector)) or var(str(powers.vector))
+                pair = node("scaled_sum", vector, const(powers.power), const(powers.least))
+                if stage.target == powers.scale:
+                    return node("scale_of", pair)
+                total = node("sum_of", pair)
+                return total if powers.factor == 1 else const(powers.factor) * total
         source = self.nodes.get(stage.source) or var(stage.source)
         if stage.kind in ("shift", "scale"):
             return node(stage.kind, node("reduce_max", source))

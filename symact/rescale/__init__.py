@@ -42,4 +42,5 @@ def rescale(program: Program) -> Program:
         constants=program.constants | new.constants,
         functions_of=(*program.functions_of, *new.functions_of),
         positive=program.positive | new.positive,
+        powers=(*program.powers, *new.powers),
     )

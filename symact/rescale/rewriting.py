@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symact.expressions import rewrite
-from symact.program import Map, Norm, Program, Stage, has_any
+from symact.program import Map, Norm, Powers, Program, Stage, has_any
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Rewriting:
     constants: set[str] = field(default_factory=set)
     functions_of: list[Norm] = field(default_factory=list)
     positive: set[str] = field(default_factory=set)
+    powers: list[Powers] = field(default_factory=list)
     # Symbols by what stands for them now; factors taken out, by the exponent they are exp of, or None.
     exchanged: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
     factors: dict[sp.Symbol, sp.Expr | None] = field(default_factory=dict)

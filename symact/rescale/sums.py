@@ -7,7 +7,7 @@ import sympy as sp
 from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
 from symact.rescale.questions import degree_in, exponent, is_a_whole, is_added, is_bare, is_nonnegative, terms
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
-from symact.rescale.scales import add_scale, vector_of
+from symact.rescale.scales import add_scale, powers_of, vector_of
 
 
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -32,6 +32,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
         add_scale(new, stage.target, vector, floor)
+        new.powers += powers_of(body, vector, degree, new.scales[vector][0], stage.target, floor)
     scale, z = new.scales[vector]
     add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
