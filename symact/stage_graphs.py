@@ -23,6 +23,8 @@ from symact.stabilize.separate import Product, separated
 
 # Functions whose kernels serve as they are, on a symbol alone.
 _PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
+# The exponential of this is 0 in every format.
+_VANISHED = sp.Integer(-2000)
 REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
 
 
@@ -61,6 +63,7 @@ class Builder:
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
         expression = self.with_inverse_scales(expression, program)
+        expression = self.with_finite_weights(expression, program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
@@ -90,6 +93,28 @@ class Builder:
             return inverse ** (-part.exp)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+    def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
+        shifts = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
+        below = {
+            stage.target
+            for stage in program.stages
+            if isinstance(stage, Map)
+            and any(str(-term) in shifts for term in sp.Add.make_args(stage.expression))
+        }
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            for factor in part.args if part.is_Mul else ():
+                times, d = factor.args[0].as_coeff_Mul() if isinstance(factor, sp.exp) else (0, factor)
+                rest = sp.Mul(*(other for other in part.args if other != factor))
+                if times > 0 and d.is_Symbol and d.name in below and d in rest.free_symbols:
+                    near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
+                    self.nodes[near.name] = node("max", self.nodes[d.name], const(_VANISHED / times))
+                    return factor * rest.xreplace({d: near})
+            return part
+
+        return rewrite(expression, visit) if below else expression
 
     def is_stage(self, current: Node) -> bool:
         return current.op == "var" and str(current.name) in self.nodes

@@ -146,6 +146,8 @@ def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) 
         if base in factors:
             m = factors[base]
             taken += power * (m if m is not None else sp.log(base))
+        elif isinstance(factor, sp.exp) and factor.args[0].is_real:
+            taken += factor.args[0]
         else:
             rest.append(factor)
     return taken + sp.log(sp.Mul(*rest)) if taken != 0 else current
