@@ -5,7 +5,16 @@ from __future__ import annotations
 import sympy as sp
 
 from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
-from symact.rescale.questions import degree_in, exponent, is_a_whole, is_added, is_bare, is_nonnegative, terms
+from symact.rescale.questions import (
+    degree_in,
+    exponent,
+    is_a_whole,
+    is_added,
+    is_bare,
+    is_divisor,
+    is_nonnegative,
+    terms,
+)
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
 from symact.rescale.scales import add_scale, powers_of, vector_of
 
@@ -47,6 +56,24 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         return
     new.exchanged[vector] = scale * z
     new.exchanged[symbol] = scale**degree * positive
+
+
+def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
+    """The maximum ``stage`` of ``body``: scaled where it is a size that something is divided by."""
+    symbol = sp.Symbol(stage.target, real=True)
+    body = new.rewritten(body)
+    vector = body.args[0] if isinstance(body, sp.Abs) else None
+    if vector is None or not vector.is_Symbol or not is_divisor(symbol, later):
+        add_map(new, stage.source, body)
+        new.stages.append(stage)
+        return
+    if vector not in new.scales:
+        add_scale(new, stage.target, vector, is_added(symbol, later))
+    scale, z = new.scales[vector]
+    add_map(new, stage.source, sp.Abs(z))
+    new.stages.append(stage)
+    new.exchanged[vector] = scale * z
+    new.exchanged[symbol] = scale * symbol
 
 
 def _shifted(
