@@ -17,7 +17,7 @@ from symact.formula import Formula
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_float
 from symact.program import Map, Program, Reduce
-from symact.stabilize import stabilize
+from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
 
@@ -31,8 +31,8 @@ REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "fi
 class Builder:
     """Programs to graphs in one format; what was stabilized once is remembered."""
 
-    def __init__(self, formula: Formula, fmt: Format, at_zero: str) -> None:
-        self.formula, self.fmt, self.at_zero = formula, fmt, at_zero
+    def __init__(self, formula: Formula, fmt: Format, at_zero: str, prefer: str) -> None:
+        self.formula, self.fmt, self.at_zero, self.prefer = formula, fmt, at_zero, prefer
         self.memo: dict[tuple[sp.Expr, str], Node] = {}
         self.nodes: dict[str, Node] = {}
 
@@ -144,7 +144,8 @@ class Builder:
                 low, high = map(as_float, self.formula.domain)
             own = sp.Symbol(name, real=True)
             plain = rewrite(function, lambda part: own if part == symbol else part)
-            self.memo[key] = stabilize(plain, name, self.fmt, domain=(low, high), derivative=True).graph
+            task = Task(plain, name, self.fmt.name, (low, high), 1, prefer=self.prefer)
+            self.memo[key] = task.run().graph
         return self.memo[key]
 
     def guarded(self, expression: sp.Expr, program: Program) -> sp.Expr:
