@@ -42,14 +42,14 @@ def upstream_names(formula: Formula, level: int) -> tuple[str, ...]:
 
 
 def schedule_axis(
-    program: Program, *, order: int, ties: str, at_zero: str, jit_compile: bool | str
+    program: Program, *, order: int, ties: str, at_zero: str, jit_compile: bool | str, prefer: str
 ) -> AxisSchedule:
     """Everything that is emitted for ``program``."""
     chain = programs(program, order, ties)
     graphs = {}
     kept = {}
     for name, fmt in FORMATS.items():
-        builder = Builder(program.formula, fmt, at_zero)
+        builder = Builder(program.formula, fmt, at_zero, prefer)
         forward, *backward = ([builder.graph(p, output) for output in p.outputs] for p in chain)
         backward = [
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
@@ -108,7 +108,7 @@ def _reduced(nodes: set[Node]) -> set[Node]:
     """Nodes that have the reduced shape: reductions, and what is computed of them alone."""
     found: set[Node] = set()
     for current in walk(nodes):
-        if current.op in REDUCTIONS.values() or (
+        if current.op in (*REDUCTIONS.values(), "scaled_sum") or (
             any(arg in found for arg in current.args)
             and all(arg in found or arg.op == "const" for arg in current.args)
         ):

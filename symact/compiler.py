@@ -159,13 +159,15 @@ def translate(
     )
     program = lower(parsed)
     if parsed.is_vector:
-        over_axis = schedule_axis(program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile)
+        over_axis = schedule_axis(
+            program, order=order, ties=ties, at_zero=at_zero, jit_compile=jit_compile, prefer=prefer
+        )
         empty = Family({(): program}, order), StableFamily({}, {})
         source = emit_axis(over_axis)
         return Compilation(parsed, program, *empty, over_axis, source, prefer, ties, at_zero)
     family = derive(program, order)
     if len(parsed.inputs) > 1:
-        stable = stabilize_pair(family)
+        stable = stabilize_pair(family, prefer=prefer)
     else:
         stable = stabilize_family(family, prefer=prefer, workers=workers, update=update)
     plan = schedule(family, stable, residual=residual, jit_compile=jit_compile)

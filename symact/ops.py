@@ -34,6 +34,8 @@ class Op:
         precedence: of the TensorFlow spelling, as in Python (0 lowest); 9 for calls and names.
         boolean: True where the result is a truth value.
         exact: True where the result needs no rounding, so that no kernel can have an error.
+        parts: what its results are called in emitted code, where there are several.
+        part: which of its argument's results it takes, where that has several.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Op:
     precedence: int = 9
     boolean: bool = False
     exact: bool = False
+    parts: tuple[str, ...] = ()
+    part: int | None = None
 
 
 def _elementwise(function: Callable[[float], float]) -> Callable[[Any], Any]:
@@ -84,6 +88,16 @@ def _erfc_of_ball(value: arb) -> arb:
 
 def _over_last(reduction: Callable[..., Any]) -> Callable[..., Any]:
     return lambda values: reduction(values, axis=-1, keepdims=True)
+
+
+# What the two results of a scaled sum are called.
+_SCALED_SUM = ("scale", "total")
+
+
+def _scaled_sum(vector: Any, power: Any, least: Any) -> Any:
+    size = np.abs(vector)
+    scale = np.maximum(np.exp2(np.floor(np.log2(np.max(size, axis=-1, keepdims=True)))), least)
+    return scale, np.sum((size / scale) ** power, axis=-1, keepdims=True)
 
 
 _TABLE = [
@@ -136,6 +150,10 @@ _TABLE = [
     # a maximum as a shift of exponents, and as a scale of squares
     Op("shift", 1, "_shift({0})", np.asarray, None, noun="shift", exact=True),
     Op("scale", 1, "_scale({0})", np.asarray, None, noun="scale", exact=True),
+    # a power of two next to a norm, and the sum of the vector's powers divided by that one's
+    Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", _scaled_sum, None, 4, parts=_SCALED_SUM),
+    Op("scale_of", 1, "{0}", lambda pair: pair[0], None, noun="scale", exact=True, part=0),
+    Op("sum_of", 1, "{0}", lambda pair: pair[1], None, noun="total", exact=True, part=1),
     Op("masked", 1, "_masked({0}, mask)", np.asarray, None, noun="masked", exact=True),
     # comparisons and choice
     Op("lt", 2, "{0} < {1}", np.less, None, noun="below", precedence=3, boolean=True),

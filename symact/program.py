@@ -37,8 +37,8 @@ class Reduce:
     """A reduction of the stage ``source`` over the formula's axis.
 
     ``kind`` "shift" is the maximum, with 0 for a maximum that is infinite: what exponents are
-    shifted by. "scale" is the largest power of two that is not above the maximum, or 1 where that
-    is 0 or infinite: what vectors are divided by before they are squared. "first" is the first element.
+    shifted by. "scale" is a power of two next to the maximum, or to a norm (see ``Powers``), or 1 where
+    that is 0 or infinite: what vectors are divided by before they are squared. "first" is the first element.
     """
 
     target: str
@@ -59,6 +59,27 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class Powers:
+    """A scale, and the sum of powers of the vector divided by it: one reduction finds both.
+
+    Attributes:
+        scale: target of the scale, ``least`` or more.
+        total: target of the sum: of ``factor`` times the scaled elements' size to the ``power``.
+        vector: what is scaled.
+        power: of the elements' size.
+        factor: of every term.
+        least: 0, or 1 where the scale is kept from being smaller.
+    """
+
+    scale: str
+    total: str
+    vector: sp.Expr
+    power: sp.Expr
+    factor: sp.Expr
+    least: int
+
+
+@dataclass(frozen=True)
 class Program:
     """Stages in order of evaluation; by default the last one's target is the only result.
 
@@ -71,6 +92,7 @@ class Program:
         functions_of: norms that the formula is a function of as wholes: what depends on one of them
             alone is stabilized as a function of it.
         positive: targets that cannot be 0.
+        powers: scales that are found together with a sum of powers.
     """
 
     formula: Formula
@@ -80,6 +102,7 @@ class Program:
     constants: frozenset[str] = frozenset()
     functions_of: tuple[Norm, ...] = ()
     positive: frozenset[str] = frozenset()
+    powers: tuple[Powers, ...] = ()
 
     @property
     def expression(self) -> sp.Expr:

@@ -17,20 +17,22 @@ from symact.formula import Formula
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_float
 from symact.program import Map, Program, Reduce
-from symact.stabilize import stabilize
+from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
 
 # Functions whose kernels serve as they are, on a symbol alone.
 _PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
+# The exponential of this is 0 in every format.
+_VANISHED = sp.Integer(-2000)
 REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
 
 
 class Builder:
     """Programs to graphs in one format; what was stabilized once is remembered."""
 
-    def __init__(self, formula: Formula, fmt: Format, at_zero: str) -> None:
-        self.formula, self.fmt, self.at_zero = formula, fmt, at_zero
+    def __init__(self, formula: Formula, fmt: Format, at_zero: str, prefer: str) -> None:
+        self.formula, self.fmt, self.at_zero, self.prefer = formula, fmt, at_zero, prefer
         self.memo: dict[tuple[sp.Expr, str], Node] = {}
         self.nodes: dict[str, Node] = {}
 
@@ -42,10 +44,18 @@ class Builder:
             if isinstance(stage, Map):
                 self.nodes[stage.target] = self.map(stage.expression, program)
             else:
-                self.nodes[stage.target] = self.reduce(stage)
+                self.nodes[stage.target] = self.reduce(stage, program)
         return self.nodes[output]
 
-    def reduce(self, stage: Reduce) -> Node:
+    def reduce(self, stage: Reduce, program: Program) -> Node:
+        for powers in program.powers:
+            if stage.target in (powers.scale, powers.total):
+                vector = self.nodes.get(str(powers.vector)) or var(str(powers.vector))
+                pair = node("scaled_sum", vector, const(powers.power), const(powers.least))
+                if stage.target == powers.scale:
+                    return node("scale_of", pair)
+                total = node("sum_of", pair)
+                return total if powers.factor == 1 else const(powers.factor) * total
         source = self.nodes.get(stage.source) or var(stage.source)
         if stage.kind in ("shift", "scale"):
             return node(stage.kind, node("reduce_max", source))
@@ -53,6 +63,7 @@ class Builder:
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
         expression = self.with_inverse_scales(expression, program)
+        expression = self.with_finite_weights(expression, program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
@@ -83,6 +94,28 @@ class Builder:
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
 
+    def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
+        shifts = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
+        below = {
+            stage.target
+            for stage in program.stages
+            if isinstance(stage, Map)
+            and any(str(-term) in shifts for term in sp.Add.make_args(stage.expression))
+        }
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            for factor in part.args if part.is_Mul else ():
+                times, d = factor.args[0].as_coeff_Mul() if isinstance(factor, sp.exp) else (0, factor)
+                rest = sp.Mul(*(other for other in part.args if other != factor))
+                if times > 0 and d.is_Symbol and d.name in below and d in rest.free_symbols:
+                    near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
+                    self.nodes[near.name] = node("max", self.nodes[d.name], const(_VANISHED / times))
+                    return factor * rest.xreplace({d: near})
+            return part
+
+        return rewrite(expression, visit) if below else expression
+
     def is_stage(self, current: Node) -> bool:
         return current.op == "var" and str(current.name) in self.nodes
 
@@ -111,7 +144,8 @@ class Builder:
                 low, high = map(as_float, self.formula.domain)
             own = sp.Symbol(name, real=True)
             plain = rewrite(function, lambda part: own if part == symbol else part)
-            self.memo[key] = stabilize(plain, name, self.fmt, domain=(low, high), derivative=True).graph
+            task = Task(plain, name, self.fmt, (low, high), 1, prefer=self.prefer)
+            self.memo[key] = task.run().graph
         return self.memo[key]
 
     def guarded(self, expression: sp.Expr, program: Program) -> sp.Expr:

@@ -79,3 +79,18 @@ def test_processes_may_share_a_cache(folder):
         sources = set(pool.map(run, range(3)))
     assert len(sources) == 1
     assert not list(folder.glob(".writing-*"))
+
+
+@pytest.mark.parametrize(
+    ("formula", "inputs"),
+    [("a*b/(1+exp(-a))", ("a", "b")), ("x[i]*tanh(sqrt(Sum(x[j]^2,j)))/sqrt(Sum(x[j]^2,j))", ("x",))],
+)
+def test_pairs_and_formulas_over_an_axis_are_kept_too(folder, formula, inputs, monkeypatch):
+    cold = translate(formula, inputs=inputs)
+    kept = len(list(folder.glob("*.json")))
+    assert kept > 0
+    with monkeypatch.context() as patch:
+        patch.setattr("symact.stabilize.task.stabilize", None)  # nothing is searched for
+        assert translate(formula, inputs=inputs).source == cold.source
+    translate(formula, inputs=inputs, prefer="fast")
+    assert len(list(folder.glob("*.json"))) > kept

@@ -90,7 +90,10 @@ def _call(head: str, given: list[str], indent: int) -> list[str]:
 def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
     formula = schedule.formula
     roots = list(schedule.graphs[format_name][level])
-    kept = schedule.kept[format_name]
+    kept = list(schedule.kept[format_name])
+    if level == 1 and _keeps_result(schedule):
+        (result,) = schedule.graphs[format_name][0]
+        kept = [result, *(current for current in kept if current is not result)]
     taken = {*_arguments(formula, level, kept=True), "tf", "keras", formula.name, "length", "position"}
     lines: list[str] = []
     if level == 1 and kept:
@@ -99,7 +102,8 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         replaced: dict[Node, Node] = {n: var(name) for n, name in zip(kept, names, strict=True)}
         roots = [rebuild(root, replaced) for root in roots]
     roots = [_renamed(root, formula, level) for root in roots]
-    whole = [*roots, *kept] if level == 0 else roots
+    # The result itself is kept by who calls: returned twice, XLA would copy it.
+    whole = [*roots, *(current for current in kept if current is not roots[0])] if level == 0 else roots
     used = {name for root in whole for name in variables(root)}
     first = formula.inputs[0]
     if "length" in used:
@@ -148,6 +152,13 @@ def wrapped_return(values: list[str]) -> list[str]:
     return ["return (", *lines, ")"]
 
 
+def _keeps_result(schedule: AxisSchedule) -> bool:
+    """Whether the VJP is given the value's result."""
+    return any(
+        schedule.graphs[name][0][0] in kept for name, kept in schedule.kept.items() if name in schedule.graphs
+    )
+
+
 def _kept_names(kept: Sequence[Node], taken: set[str]) -> list[str]:
     names: list[str] = []
     for current in kept:
@@ -181,7 +192,7 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
         _arguments(formula, level, kept=level == 1),
         8,
     )
-    if level:
+    if level > 0:
         own = _call(f"cotangents = _{title}(", _arguments(formula, level, kept=True), 8)
     last = level + 1 == schedule.order
     if last:
@@ -190,6 +201,8 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
         wrapped = ", ".join([*fixed, "kept", "axis", "mask"])
         call = [f"    differentiable = _differentiable_{following}({wrapped})"]
         call += _call("return differentiable(", [*formula.variables, *after], 12)
+    if level == 0 and _keeps_result(schedule):
+        own.append("    kept = (y, *kept)")
     lines = [
         *_definition(f"_differentiable_{title}", outer),
         f'    """The {title.replace("_", " ")} as a function of tensors alone, with its gradient."""',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -157,13 +158,20 @@ def _returned(values: list[list[str]]) -> list[str]:
 
 
 def helpers(known: dict[str, str], users: list[str], but: list[str] | None = None) -> list[str]:
-    """The helper functions that ``users`` call, without those that ``but`` called before."""
-    called = [
-        name
-        for name in known
-        if any(f"{name}(" in text for text in users) and not any(f"{name}(" in text for text in but or [])
-    ]
-    return [known[name] for name in called]
+    """The helper functions that ``users`` and these call, without those that ``but`` called before."""
+    before = _called(known, but or [])
+    return [known[name] for name in known if name in _called(known, users) - before]
+
+
+def _called(known: dict[str, str], users: list[str]) -> set[str]:
+    found: set[str] = set()
+    texts = list(users)
+    while texts:
+        text = texts.pop()
+        new = {name for name in known if re.search(rf"(?<!\w){name}\(", text)} - found
+        found |= new
+        texts += [known[name] for name in new]
+    return found
 
 
 # Functions that the module defines where its kernels call them.

@@ -84,7 +84,8 @@ class _Printer:
             if current in self.inside:
                 continue  # part of a polynomial, which is printed as one
             texts[current] = self._text(current, texts)
-            if current.args and self.uses[current] > 1 and current not in self.named:
+            is_named = current.args and (self.uses[current] > 1 or OPS[current.op].parts)
+            if is_named and current not in self.named:
                 texts[current] = (self._name(current, texts[current][0]), _ATOM)
         return texts
 
@@ -97,7 +98,8 @@ class _Printer:
         return f"{text} * tf.ones_like({self.input})"
 
     def _name(self, current: Node, text: str) -> str:
-        name = self._fresh(OPS[current.op].noun)
+        op = OPS[current.op]
+        name = ", ".join(map(self._fresh, op.parts or [op.noun]))
         self.lines.append(f"{name} = {text}")
         return name
 
@@ -122,6 +124,9 @@ class _Printer:
             return self._polynomial(current, texts, variable, coefficients), _ATOM
         op = OPS[current.op]
         parts = [texts[arg] for arg in current.args]
+        if op.part is not None:
+            self.named[current] = parts[0][0].split(", ")[op.part]
+            return self.named[current], _ATOM
         if current.op == "sub" and parts[1][0].startswith("-") and current.args[1].op == "const":
             op, parts[1] = OPS["add"], (parts[1][0][1:], _ATOM)  # x - -1 reads better as x + 1
         while True:

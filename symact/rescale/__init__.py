@@ -5,6 +5,7 @@ into every later stage, where it meets its like and cancels:
 
     Sum(a·exp(e))    = M·Sum(a·exp(e - m))        m the largest e, M = exp(m)
     Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|
+    Max(|v|)         = s·Max(|v/s|)               where it is a divisor
 
 So softmax becomes exp(x - m)/Sum(exp(x - m)), and x/norm becomes z/sqrt(Sum(z²)) with z = x/s. The
 factors m, M and s are constants to the derivation: the result does not depend on their values.
@@ -18,7 +19,7 @@ from dataclasses import replace
 
 from symact.program import Map, Program, Reduce
 from symact.rescale.rewriting import Rewriting, add_map
-from symact.rescale.sums import rewrite_sum
+from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
 
 def rescale(program: Program) -> Program:
@@ -27,13 +28,14 @@ def rescale(program: Program) -> Program:
     for at, stage in enumerate(program.stages):
         if isinstance(stage, Map):
             following = program.stages[at + 1] if at + 1 < len(program.stages) else None
-            if isinstance(following, Reduce) and following.kind == "sum":
-                continue  # rewritten together with its sum
+            if isinstance(following, Reduce) and following.kind in ("sum", "max"):
+                continue  # rewritten together with its reduction
             add_map(new, stage.target, new.rewritten(stage.expression))
-        elif stage.kind == "sum":
+        elif stage.kind in ("sum", "max"):
             source = program.stages[at - 1]
             assert isinstance(source, Map)
-            rewrite_sum(new, stage, source.expression, program.stages[at + 1 :])
+            rewritten = rewrite_sum if stage.kind == "sum" else rewrite_maximum
+            rewritten(new, stage, source.expression, program.stages[at + 1 :])
         else:
             new.stages.append(stage)
     return replace(
@@ -42,4 +44,5 @@ def rescale(program: Program) -> Program:
         constants=program.constants | new.constants,
         functions_of=(*program.functions_of, *new.functions_of),
         positive=program.positive | new.positive,
+        powers=(*program.powers, *new.powers),
     )

@@ -56,6 +56,16 @@ def is_a_whole(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
     )
 
 
+def is_divisor(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
+    """Whether something is divided by ``symbol`` or by an expression of it."""
+    return any(
+        isinstance(part, sp.Pow) and part.exp.is_negative and symbol in part.base.free_symbols
+        for stage in later
+        if isinstance(stage, Map)
+        for part in dag(stage.expression)
+    )
+
+
 def is_bare(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
     """Whether ``symbol`` occurs as a factor as well, outside sums with other terms."""
 

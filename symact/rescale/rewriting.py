@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symact.expressions import rewrite
-from symact.program import Map, Norm, Program, Stage, has_any
+from symact.program import Map, Norm, Powers, Program, Stage, has_any
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Rewriting:
     constants: set[str] = field(default_factory=set)
     functions_of: list[Norm] = field(default_factory=list)
     positive: set[str] = field(default_factory=set)
+    powers: list[Powers] = field(default_factory=list)
     # Symbols by what stands for them now; factors taken out, by the exponent they are exp of, or None.
     exchanged: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
     factors: dict[sp.Symbol, sp.Expr | None] = field(default_factory=dict)
@@ -145,6 +146,8 @@ def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) 
         if base in factors:
             m = factors[base]
             taken += power * (m if m is not None else sp.log(base))
+        elif isinstance(factor, sp.exp) and factor.args[0].is_real:
+            taken += factor.args[0]
         else:
             rest.append(factor)
     return taken + sp.log(sp.Mul(*rest)) if taken != 0 else current

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sympy as sp
 
 from symact.expressions import dag
-from symact.program import Reduce, has_any
+from symact.program import Powers, Reduce, has_any
 from symact.rescale.rewriting import Rewriting, add_map
+
+# Powers up to this one of the smallest and of the largest float32 are normal numbers of float64.
+_HIGHEST = 6
 
 
 def vector_of(body: sp.Expr, new: Rewriting) -> sp.Expr | None:
@@ -45,3 +48,16 @@ def add_scale(new: Rewriting, target: str, vector: sp.Expr, floor: bool) -> None
     new.factors[scale] = None
     z = add_map(new, f"scaled_{vector}_{target}", vector / scale)
     new.scales[vector] = scale, z
+
+
+def powers_of(
+    body: sp.Expr, vector: sp.Expr, degree: sp.Expr, scale: sp.Symbol, target: str, floor: bool
+) -> list[Powers]:
+    """The sum of ``body`` as one that finds its scale itself, if its terms are powers of sizes."""
+    if not (degree.is_Rational and 0 < degree <= _HIGHEST and body.is_nonnegative):
+        return []
+    size = sp.Dummy(positive=True)
+    factor = body.xreplace({sp.Abs(vector): size}).xreplace({vector: size}) / size**degree
+    if not factor.is_number:
+        return []
+    return [Powers(scale.name, target, vector, degree, factor, int(floor))]

@@ -5,9 +5,18 @@ from __future__ import annotations
 import sympy as sp
 
 from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
-from symact.rescale.questions import degree_in, exponent, is_a_whole, is_added, is_bare, is_nonnegative, terms
+from symact.rescale.questions import (
+    degree_in,
+    exponent,
+    is_a_whole,
+    is_added,
+    is_bare,
+    is_divisor,
+    is_nonnegative,
+    terms,
+)
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
-from symact.rescale.scales import add_scale, vector_of
+from symact.rescale.scales import add_scale, powers_of, vector_of
 
 
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -32,6 +41,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
         add_scale(new, stage.target, vector, floor)
+        new.powers += powers_of(body, vector, degree, new.scales[vector][0], stage.target, floor)
     scale, z = new.scales[vector]
     add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
@@ -48,6 +58,24 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     new.exchanged[symbol] = scale**degree * positive
 
 
+def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
+    """The maximum ``stage`` of ``body``: scaled where it is a size that something is divided by."""
+    symbol = sp.Symbol(stage.target, real=True)
+    body = new.rewritten(body)
+    vector = body.args[0] if isinstance(body, sp.Abs) else None
+    if vector is None or not vector.is_Symbol or not is_divisor(symbol, later):
+        add_map(new, stage.source, body)
+        new.stages.append(stage)
+        return
+    if vector not in new.scales:
+        add_scale(new, stage.target, vector, is_added(symbol, later))
+    scale, z = new.scales[vector]
+    add_map(new, stage.source, sp.Abs(z))
+    new.stages.append(stage)
+    new.exchanged[vector] = scale * z
+    new.exchanged[symbol] = scale * symbol
+
+
 def _shifted(
     new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], floor: bool
 ) -> None:
@@ -55,22 +83,30 @@ def _shifted(
         exponents = tuple(sorted({*exponents, sp.S.Zero}, key=str))
     if exponents not in new.shifts:
         name = f"exponent_{stage.target}"
-        add_map(new, name, sp.Max(*exponents, evaluate=False) if len(exponents) > 1 else exponents[0])
+        times = _size_of_coefficient(exponents)
+        largest = sp.Max(*exponents, evaluate=False) if len(exponents) > 1 else exponents[0] / times
+        add_map(new, name, largest)
         m = sp.Symbol(f"shift_{stage.target}", real=True)
         new.stages.append(Reduce(m.name, "shift", name))
         factor = sp.Symbol(f"factor_{stage.target}", positive=True)
         new.constants |= {name, m.name}
         new.offsets.add(m)
-        new.factors[factor] = m
+        new.factors[factor] = times * m
         new.shifts[exponents] = m, factor
         for exponent in exponents:
             if has_any(exponent, new.elements):
-                d = add_map(new, f"below_{m.name}_{len(new.stages)}", exponent - m)
-                new.exchanged[sp.exp(exponent)] = factor * sp.exp(d)
-                new.exchanged[exponent] = d + m
+                d = add_map(new, f"below_{m.name}_{len(new.stages)}", exponent / times - m)
+                new.exchanged[sp.exp(exponent)] = factor * sp.exp(times * d)
+                negative = (-exponent / times).is_Symbol
+                new.exchanged[-exponent / times if negative else exponent / times] = (
+                    -d - m if negative else d + m
+                )
     m, factor = new.shifts[exponents]
-    shifted = sp.Add(*(without(in_new_terms(t, new.exchanged, only=sp.exp), factor, 1) for t in terms(body)))
-    shifted = unfolded(shifted, new.factors)
+    new_terms = [in_new_terms(t, new.exchanged, only=sp.exp) for t in terms(body)]
+    # Terms that are divided by such a sum themselves hold no factor any more.
+    powers = {term.as_powers_dict().get(factor, sp.S.Zero) for term in new_terms}
+    power = powers.pop() if len(powers) == 1 else sp.S.One
+    shifted = unfolded(sp.Add(*(without(term, factor, power) for term in new_terms)), new.factors)
     # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
     weighted = sp.expand_mul(
         shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
@@ -79,21 +115,30 @@ def _shifted(
     total = sp.Add(
         *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
     )
-    new.exchanged[sp.Symbol(stage.target, real=True)] = factor * total
+    new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
     if not floor and len(parts) == 1 and shifted.is_positive:
-        new.positive.add(str(total))  # the largest term is 1
+        new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
 
 
-def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Symbol:
-    """The symbol of the sum of ``body``, of an earlier one where that is the same."""
+def _size_of_coefficient(exponents: tuple[sp.Expr, ...]) -> sp.Expr:
+    """c of the only exponent ±c·e: e is shifted itself, for c·e may be beyond the range."""
+    if len(exponents) > 1:
+        return sp.S.One
+    coefficient, _ = exponents[0].as_coeff_Mul()
+    return abs(coefficient) if coefficient.is_Number and coefficient.is_finite else sp.S.One
+
+
+def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Expr:
+    """The sum of ``body``: a multiple of an earlier one where that is the same."""
+    number, body = body.as_coeff_Mul()
     maps = {stage.expression: stage.target for stage in new.stages if isinstance(stage, Map)}
     for stage in new.stages:
         if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
-            return sp.Symbol(stage.target, real=True)
+            return number * sp.Symbol(stage.target, real=True)
     name = target if at == 0 else f"{target}_{at}"
     add_map(new, f"of_{name}", body)
     new.stages.append(Reduce(name, "sum", f"of_{name}"))
-    return sp.Symbol(name, real=True)
+    return number * sp.Symbol(name, real=True)
 
 
 def _for_a_mean(

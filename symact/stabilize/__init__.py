@@ -4,16 +4,18 @@ Candidates are proposed by general means (rules, exponential forms, fitted serie
 the truth with the kernels' own errors, and kept where they win.
 """
 
-from symact.stabilize.family import PREFERENCES, StableFamily, stabilize_family
+from symact.stabilize.family import StableFamily, stabilize_family
 from symact.stabilize.problem import Score
 from symact.stabilize.search import Stable, stabilize
 from symact.stabilize.separate import stabilize_pair
+from symact.stabilize.task import PREFERENCES, Task
 
 __all__ = [
     "PREFERENCES",
     "Score",
     "Stable",
     "StableFamily",
+    "Task",
     "stabilize",
     "stabilize_family",
     "stabilize_pair",

@@ -14,65 +14,17 @@ from symact.expressions import substituted
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
-from symact.stabilize import cache
 from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.score import WRONG
-from symact.stabilize.search import TARGET, Stable, stabilize
+from symact.stabilize.search import TARGET, Stable
+from symact.stabilize.task import Task
 
-# Sample points and the error aimed at (ULP), by how often the function was differentiated: second
-# derivatives serve Hessian penalties and the like, where a digit more or less is nothing.
-_EFFORT = {0: (700, TARGET), 1: (700, TARGET)}
-# The error aimed at by what is preferred: speed ends at forms a digit and a half short, accuracy at what a
-# few roundings leave.
-PREFERENCES = ("balanced", "fast", "accurate")
-_TARGETS = {"balanced": TARGET, "fast": 64.0, "accurate": 1.5}
-_LATER = (250, 4096.0)
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
 _WIDER_ABOVE = {"balanced": 8.0, "fast": math.inf, "accurate": 4.0}
 
-
 # By what a function is the derivative by, and by format.
 _Found = dict[Wrt, dict[str, Stable]]
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One function in one format, to be stabilized; what another process needs to know."""
-
-    wrt: Wrt
-    fmt: Format
-    expression: sp.Expr
-    name: str
-    domain: tuple[float, float]
-    parameters: dict[str, float]
-    primal: sp.Expr | None
-    prefer: str
-
-    def run(self) -> Stable:
-        """What is found for it: from the cache, or by the search."""
-        effort, target = _EFFORT.get(len(self.wrt), _LATER)
-        if len(self.wrt) < 2:
-            target = _TARGETS[self.prefer]
-        key = cache.key(*vars(self).values(), effort, target)
-        stable = cache.load(key)
-        if stable is None:
-            stable = self._search(effort, target)
-            cache.store(key, stable)
-        return stable
-
-    def _search(self, effort: int, target: float) -> Stable:
-        return stabilize(
-            self.expression,
-            self.name,
-            self.fmt,
-            domain=self.domain,
-            parameters=self.parameters,
-            derivative=bool(self.wrt),
-            effort=effort,
-            target=target,
-            primal=self.primal,
-        )
 
 
 @dataclass(frozen=True)
@@ -137,12 +89,11 @@ def stabilize_family(
 def _stabilized(
     family: Family, parameters: dict[str, float], prefer: str, workers: int, update: Update
 ) -> _Found:
-    tasks = [
-        _task(family, wrt, fmt, parameters, prefer) for wrt in family.programs for fmt in FORMATS.values()
-    ]
+    wanted = [(wrt, fmt) for wrt in family.programs for fmt in FORMATS.values()]
+    tasks = [_task(family, wrt, fmt, parameters, prefer) for wrt, fmt in wanted]
     result: _Found = {}
-    for task, stable in zip(tasks, _run(tasks, workers, update), strict=True):
-        result.setdefault(task.wrt, {})[task.fmt.name] = stable
+    for (wrt, fmt), stable in zip(wanted, _run(tasks, workers, update), strict=True):
+        result.setdefault(wrt, {})[fmt.name] = stable
     return result
 
 
@@ -169,22 +120,22 @@ def _widened(
     return result
 
 
-def _task(family: Family, wrt: Wrt, fmt: Format, parameters: dict[str, float], prefer: str) -> _Task:
+def _task(family: Family, wrt: Wrt, fmt: Format, parameters: dict[str, float], prefer: str) -> Task:
     formula = family.formula
     low, high = map(as_float, formula.domain)
-    return _Task(
-        wrt,
-        fmt,
+    return Task(
         family.programs[wrt].expression,
         formula.inputs[0],
+        fmt,
         (low, high),
+        len(wrt),
         parameters,
         _primal(family, wrt),
         prefer,
     )
 
 
-def _run(tasks: list[_Task], workers: int, update: Update) -> list[Stable]:
+def _run(tasks: list[Task], workers: int, update: Update) -> list[Stable]:
     return _shared_out(tasks, workers, update) if workers > 1 and tasks else _one_by_one(tasks, update)
 
 
@@ -198,7 +149,7 @@ def _primal(family: Family, wrt: Wrt) -> sp.Expr | None:
     return family.programs[tuple(rest)].expression
 
 
-def _one_by_one(tasks: list[_Task], update: Update) -> list[Stable]:
+def _one_by_one(tasks: list[Task], update: Update) -> list[Stable]:
     found = []
     for done, task in enumerate(tasks):
         update(done, len(tasks))
@@ -206,14 +157,14 @@ def _one_by_one(tasks: list[_Task], update: Update) -> list[Stable]:
     return found
 
 
-def _shared_out(tasks: list[_Task], workers: int, update: Update) -> list[Stable]:
+def _shared_out(tasks: list[Task], workers: int, update: Update) -> list[Stable]:
     if "fork" not in multiprocessing.get_all_start_methods():
         return _one_by_one(tasks, update)
     # Value and derivative take longest, so they are begun first.
-    order = sorted(tasks, key=lambda task: len(task.wrt) > 1)
+    order = sorted(tasks, key=lambda task: task.order > 1)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
         found = {}
-        for done, (task, result) in enumerate(zip(order, pool.map(_Task.run, order), strict=True), 1):
+        for done, (task, result) in enumerate(zip(order, pool.map(Task.run, order), strict=True), 1):
             update(done, len(tasks))
             found[id(task)] = result
     return [found[id(task)] for task in tasks]

@@ -23,8 +23,9 @@ from symact.stabilize.problem import Score
 from symact.stabilize.regimes import Candidate, Regime
 from symact.stabilize.sampling import sample
 from symact.stabilize.score import bits_of_error, ulp_error
-from symact.stabilize.search import Stable, stabilize
+from symact.stabilize.search import Stable
 from symact.stabilize.simulate import simulate
+from symact.stabilize.task import Task
 from symact.stabilize.truth import Truth
 
 # A product: functions of one variable each, by the variable's name; "" holds the constant factor.
@@ -32,9 +33,6 @@ Product = dict[str, sp.Expr]
 # The values of other inputs at which a formula is judged.
 _OTHERS = (-30.0, -1.5, 0.25, 1.0, 100.0)
 _POINTS = 250
-# Sample points for functions differentiated at most once, and more often.
-_EFFORT = {0: (500, 3.5), 1: (500, 3.5)}
-_LATER = (250, 4096.0)
 
 
 def separated(expression: sp.Expr, names: frozenset[str]) -> list[Product] | None:
@@ -88,37 +86,34 @@ def _merged(products: list[Product], names: list[str]) -> list[Product]:
     return products
 
 
-def stabilize_pair(family: Family) -> StableFamily:
-    """Every partial derivative of a family of several inputs, stabilized in every format."""
+def stabilize_pair(family: Family, *, prefer: str = "balanced") -> StableFamily:
+    """Every partial derivative of a family of several inputs, stabilized in every format.
+
+    ``prefer`` is as for ``stabilize_family``.
+    """
     memo: dict[tuple[sp.Expr, str], Stable] = {}
     return StableFamily(
         {
-            wrt: {name: _stable(family, wrt, fmt, memo) for name, fmt in FORMATS.items()}
+            wrt: {name: _stable(family, wrt, fmt, prefer, memo) for name, fmt in FORMATS.items()}
             for wrt in family.programs
         },
         {},
     )
 
 
-def _stable(family: Family, wrt: Wrt, fmt: Format, memo: dict[tuple[sp.Expr, str], Stable]) -> Stable:
+def _stable(
+    family: Family, wrt: Wrt, fmt: Format, prefer: str, memo: dict[tuple[sp.Expr, str], Stable]
+) -> Stable:
     formula, expression = family.formula, family.programs[wrt].expression
     low, high = map(as_float, formula.domain)
     names = frozenset([*formula.inputs, *formula.defaults])
-    effort, target = _EFFORT.get(len(wrt), _LATER)
 
     def univariate(part: sp.Expr, name: str, others: Mapping[str, float]) -> Stable:
-        key = (part, f"{fmt.dtype} {name}")
+        key = (part, f"{fmt.name} {name}")
         if key not in memo:
-            memo[key] = stabilize(
-                part,
-                name,
-                fmt,
-                domain=(low, high) if name in formula.inputs else (-np.inf, np.inf),
-                parameters=dict(others),
-                derivative=bool(wrt),
-                effort=effort,
-                target=target,
-            )
+            domain = (low, high) if name in formula.inputs else (-np.inf, np.inf)
+            task = Task(part, name, fmt, domain, len(wrt), dict(others), prefer=prefer)
+            memo[key] = task.run()
         return memo[key]
 
     products = separated(expression, names)

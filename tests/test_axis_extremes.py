@@ -1,0 +1,108 @@
+"""Vectors at the ends of float32: value and VJP are finite where the truth is, and right to a few ULP."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+def _mean(values):
+    return mp.fsum(values) / len(values)
+
+
+def _softmax(x):
+    e = [mp.exp(a - max(x)) for a in x]
+    return [a / mp.fsum(e) for a in e]
+
+
+def _times(c, x):
+    return [mp.mpf(c) * a for a in x]
+
+
+def _weighted(x, weights):
+    return mp.fsum(a * b for a, b in zip(x, weights, strict=True))
+
+
+def _power_mean(x, p):
+    total = mp.fsum(abs(a) ** p for a in x)
+    return total ** (1 / mp.mpf(p)) if total else mp.mpf(0)
+
+
+FORMULAS = {
+    "x[i]/ReduceMax(abs(x[j]),j)": lambda x: [a / max(map(abs, x)) for a in x],
+    "x[i]/(1+ReduceMax(abs(x[j]),j))": lambda x: [a / (1 + max(map(abs, x))) for a in x],
+    "x[i]/(1+Mean(abs(x[j]),j))": lambda x: [a / (1 + _mean(list(map(abs, x)))) for a in x],
+    "log(Mean(exp(2*x[j]),j))/2": lambda x: [
+        max(x) + mp.log(_mean([mp.exp(2 * (a - max(x))) for a in x])) / 2
+    ],
+    "2*log(Sum(exp(-x[j]/2),j))": lambda x: [
+        2 * mp.log(mp.fsum(mp.exp((min(x) - a) / 2) for a in x)) - min(x)
+    ],
+    "-Sum(exp(x[j])/Sum(exp(x[k]),k)*log(exp(x[j])/Sum(exp(x[k]),k)),j)": lambda x: [
+        -mp.fsum(p * mp.log(p) for p in _softmax(x) if p)
+    ],
+    "Sum(x[j]*exp(-x[j]),j)/Sum(exp(-x[j]),j)": lambda x: [_weighted(x, _softmax(_times(-1, x)))],
+    "Sum(x[j]*exp(3*x[j]),j)/Sum(exp(3*x[j]),j)": lambda x: [_weighted(x, _softmax(_times(3, x)))],
+    "exp(-3*x[i])/Sum(exp(-3*x[j]),j)": lambda x: _softmax(_times(-3, x)),
+    "exp(x[i])/sqrt(Sum(exp(2*x[j]),j))": lambda x: [mp.sqrt(p) for p in _softmax(_times(2, x))],
+    "log(1+Sum(x[j]^2,j))": lambda x: [mp.log1p(mp.fsum(a * a for a in x))],
+    "Sum(abs(x[j])^4,j)^(1/4)": lambda x: [_power_mean(x, 4)],
+    "Sum(abs(x[j])^(3/2),j)^(2/3)": lambda x: [_power_mean(x, mp.mpf(3) / 2)],
+}
+VECTORS = {
+    "huge": [3e38, 1, -2, 3e38],
+    "huge and tiny": [3e38, 2e-38, -2e-38, 1, -3e38],
+    "equal": [3e38] * 4,
+    "equal, negative": [-3e38] * 4,
+    "one": [3e38],
+    "one negative": [-3e38, 1, 2],
+    "tiny": [2e-35, -1.5e-35, 1.2e-35],
+    "zeros": [0, 0, 0],
+    "subnormal": [1e-45, 0, -1e-45],
+}
+
+
+def _truth(function, x, upstream):
+    """Value and VJP, each rounded to float32."""
+    with mp.workdps(200):
+        point, weights = [[mp.mpf(float(a)) for a in vector] for vector in (x, upstream)]
+        gradient = []
+        for i, at in enumerate(point):
+            step = mp.mpf(10) ** -60 * abs(at) if at else mp.mpf(10) ** -90
+            sides = [function([*point[:i], at + side, *point[i + 1 :]]) for side in (step, -step)]
+            gradient.append((_weighted(sides[0], weights) - _weighted(sides[1], weights)) / (2 * step))
+        with np.errstate(over="ignore"):
+            return [np.array([float(a) for a in part], "float32") for part in (function(point), gradient)]
+
+
+def _ulp(result, truth, scale=0.0):
+    """Of the largest element; what is below the normal range is flushed to 0."""
+    size = max(np.abs(truth).max(), scale, 2.0**-126)
+    if np.isinf(size):
+        return 0.0 if np.array_equal(np.ravel(result), truth) else np.inf
+    beyond = np.abs(np.ravel(result).astype(float) - truth) - 2.0**-126
+    return beyond.max() / (size * 2.0**-23) if np.all(np.isfinite(result)) else np.inf
+
+
+@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_value_and_vjp_at_the_ends_of_the_range(formula, name, compiled):
+    activation = compiled(formula, name="over_axis")
+    x = tf.constant(VECTORS[name], tf.float32)
+    keeps = activation.formula.keeps_axis
+    for upstream in ([1.0] * 5, [1.0, -0.5, 2.0, 0.25, -1.0]):
+        weights = np.float32(upstream[: len(x) if keeps else 1])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = activation(x)
+        gradient = tape.gradient(y, x, tf.reshape(weights, y.shape))
+        y, gradient = y.numpy(), gradient.numpy()
+        if name in ("zeros", "subnormal") and ("abs" in formula or "ReduceMax" in formula):
+            assert np.all(np.isfinite([*np.ravel(y), *np.ravel(gradient)]))
+            continue  # a kink, and the conventions of test_axis.py
+        value, vjp = _truth(FORMULAS[formula], x.numpy(), weights)
+        # Sums of exponentials that nearly cancel are right in units of their terms, which are about 1.
+        assert _ulp(y, value, 1.0 if "log" in formula else 0.0) < 8
+        assert _ulp(gradient, vjp, 0.1 if "exp" in formula else 0.0) < 8

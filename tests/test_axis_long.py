@@ -1,0 +1,100 @@
+"""Sums over axes longer than a block: right for every length, axis, mask and mode; and no array for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+NORM = "sqrt(Sum(x[j]^2,j))"
+RMS = "x[i]/sqrt(Mean(x[j]^2,j)+0.000001)"
+SOFTMAX = "exp(x[i])/Sum(exp(x[j]),j)"
+
+
+def _softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+TRUTH = {
+    NORM: lambda x: np.sqrt((x * x).sum(-1)),
+    RMS: lambda x: x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-6),
+    SOFTMAX: _softmax,
+    "Sum(abs(x[j])^3,j)^(1/3)": lambda x: np.cbrt((abs(x) ** 3).sum(-1)),
+}
+LENGTHS = [31, 32, 33, 64, 95, 1000]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("formula", TRUTH)
+def test_values_are_right_at_any_length(formula, length, compiled):
+    activation = compiled(formula, name="over_axis")
+    x = np.random.default_rng(length).normal(size=(3, length)).astype("float32")
+    exact = TRUTH[formula](x.astype("float64"))
+    graph = tf.function(activation, input_signature=[tf.TensorSpec([None, None])])
+    for result in (activation(x), graph(tf.constant(x)), tf.function(activation, jit_compile=True)(x)):
+        assert np.abs(result / exact - 1).max() < (16 if formula == SOFTMAX else 4) * 2.0**-24
+    columns = activation(x.T, axis=0)
+    np.testing.assert_allclose(columns.numpy().T, exact, rtol=6e-6)
+    assert np.abs(activation(x.astype("float64")) / exact - 1).max() < 16 * 2.0**-53
+
+
+@pytest.mark.parametrize("length", [33, 64, 100])
+@pytest.mark.parametrize("formula", [NORM, SOFTMAX])
+def test_masks_at_any_length(formula, length, compiled):
+    activation = compiled(formula, name="over_axis")
+    random = np.random.default_rng(length)
+    x = random.normal(size=(4, length)).astype("float32")
+    mask = random.uniform(size=x.shape) < 0.6
+    result = activation(x, mask=mask).numpy()
+    for row, kept, found in zip(x, mask, result, strict=True):
+        exact = TRUTH[formula](row[kept].astype("float64"))
+        np.testing.assert_allclose(found[kept] if found.ndim else found, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [3e38, 1e30, 1e-30, 1.2e-38, 0.0])
+@pytest.mark.parametrize("length", [1, 32, 77])
+def test_norms_of_extreme_vectors_at_any_length(size, length, compiled):
+    activation = compiled(NORM, name="over_axis")
+    x = np.full((2, length), size, "float32")
+    x[1, 1:] = 0
+    with np.errstate(over="ignore"):
+        expected = np.sqrt((x.astype("float64") ** 2).sum(-1)).astype("float32")
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = activation(x)
+    gradient = tape.gradient(y, x)
+    np.testing.assert_allclose(y, expected, rtol=3e-7)
+    direction = np.full(length, length**-0.5) if size else np.zeros(length)
+    np.testing.assert_allclose(gradient[0], direction, rtol=1e-6)
+
+
+def test_rows_and_higher_ranks(compiled):
+    activation = compiled(NORM, name="over_axis")
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 100)).astype("float32")
+    expected = TRUTH[NORM](x.astype("float64"))
+    np.testing.assert_allclose(activation(x), expected, rtol=3e-7)
+    np.testing.assert_allclose(activation(x[0, 0, 0]), expected[0, 0, 0], rtol=3e-7)
+    moved = np.moveaxis(x, -1, 1)
+    np.testing.assert_allclose(activation(moved, axis=1), expected, rtol=1e-6)
+    assert np.all(np.isnan(activation(np.full((2, 100), np.nan, "float32"))))
+
+
+def test_squares_are_summed_without_being_written(compiled):
+    """Under XLA a norm takes no memory of the size of its input."""
+    activation = compiled(NORM, name="over_axis")
+    step = tf.function(lambda x: activation(x), jit_compile=True)
+    text = step.experimental_get_compiler_ir(tf.ones([256, 1024]))(stage="optimized_hlo")
+    entry = text[text.index("ENTRY") :].splitlines()
+    assert not [
+        line for line in entry if "[256,1024]" in line.split("=")[-1][:20] and "parameter(" not in line
+    ]
+
+
+def test_forward_mode_passes_through_the_blocks(compiled):
+    activation = compiled(NORM, name="over_axis")
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 70)))
+    with tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)) as forward:
+        y = activation(x)
+    np.testing.assert_allclose(forward.jvp(y), tf.reduce_sum(x, -1) / y, rtol=1e-12)
