@@ -201,3 +201,39 @@ def test_a_dask_cluster_gives_the_same_figures_though_a_worker_is_killed(compila
         by_name = exhaust(compilation, chunks=chunks[:2], workers=address, resume=tmp_path / "named.jsonl")
     assert replace(found, seconds=0) == replace(straight, seconds=0)
     assert by_name.values["symact"].count == 2 * 2**22
+
+
+def _started(module: str, *options: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *options]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_workers_started_by_themselves_do_as_well_though_one_is_killed(compilation, tmp_path):
+    pytest.importorskip("distributed")
+    chunks = list(range(250, 258))
+    straight = exhaust(compilation, chunks=chunks, workers=2, resume=tmp_path / "straight.jsonl")
+    about = tmp_path / "scheduler.json"
+    running = [_started("dask_scheduler", "--port", "0", "--scheduler-file", str(about))]
+    given = ["--scheduler-file", str(about), "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
+    try:
+        running += [_started("dask_worker", *given, "--name", name) for name in ("one", "two")]
+        while not about.exists():
+            assert running[0].poll() is None
+            time.sleep(0.1)
+        address = json.loads(about.read_text())["address"].replace("tcp://", "dask://")
+
+        def kill_one(done: int, wanted: int, seconds: float) -> None:
+            if done == 2:
+                running[1].kill()
+
+        found = exhaust(
+            compilation, chunks=chunks, workers=address, resume=tmp_path / "dask.jsonl", progress=kill_one
+        )
+        assert running[1].wait(5) == -signal.SIGKILL
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert replace(found, seconds=0) == replace(straight, seconds=0)
