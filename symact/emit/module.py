@@ -84,9 +84,10 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
         yield "\n".join([*jit, text])
         return
     shared = kernel.float32 is kernel.float64
-    for format_name in ("float64",) if shared else ("float32", "float64"):
-        lines = _body(formula, kernel, format_name)
-        yield _definition(f"_{title}_{format_name}", formula, lines)
+    narrow = f"_{title}_{'float64' if shared else 'widened' if kernel.widened else 'float32'}"
+    if not shared:
+        yield _definition(narrow, formula, _body(formula, kernel, "float32"))
+    yield _definition(f"_{title}_float64", formula, _body(formula, kernel, "float64"))
     passed = arguments(formula)
     choice = [
         f"if {formula.inputs[0]}.dtype == tf.float64:",
@@ -95,10 +96,9 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
     if kernel.widened:
         choice.append("# No form of it in float32 is accurate everywhere.")
         choice += [f"{name} = tf.cast({name}, tf.float64)" for name in passed.split(", ")]
-        chosen = f"_{title}_float64({passed})" if shared else f"_{title}_float32({passed})"
-        choice.append(f"return tf.cast({chosen}, tf.float32)")
+        choice.append(f"return tf.cast({narrow}({passed}), tf.float32)")
     else:
-        choice.append(f"return _{title}_float32({passed})")
+        choice.append(f"return {narrow}({passed})")
     yield "\n".join([*jit, _definition(f"_{title}", formula, choice)])
 
 
