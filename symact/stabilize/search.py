@@ -26,6 +26,7 @@ from symact.stabilize.ends import mended
 from symact.stabilize.formats import FLOAT32, Array, Format
 from symact.stabilize.mirror import mirrored
 from symact.stabilize.problem import Problem, Score, parity, pose
+from symact.stabilize.recheck import errors_of, unseen
 from symact.stabilize.regimes import (
     Candidate,
     Regime,
@@ -37,7 +38,7 @@ from symact.stabilize.regimes import (
     settled,
     simplify,
 )
-from symact.stabilize.sampling import sample
+from symact.stabilize.saturate import equal_forms
 from symact.stabilize.score import WRONG
 from symact.stabilize.shortfall import excess, runs, weak_intervals
 from symact.stabilize.simulate import cost
@@ -52,15 +53,8 @@ _POINTS = 700
 _ROUNDS = 3
 # Forms with parameters whose input is kept within bounds: the best ones.
 _MOST_CLAMPED = 4
-# A sample of its own checks what the search found.
-_CHECKS, _CHECK_SEED = 240, 7
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
 _ROUGH = 256.0
-# Places in a regime, as shares of its width, and distances, relative to a threshold, at which a choice of
-# regimes is checked again.
-_SHARES = np.array([0.002, 0.005, 0.01, 0.017, 0.026, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3])
-_WITHIN = np.concatenate([_SHARES, 1 - _SHARES, [0.5]])
-_NEAR_THRESHOLD = np.array([1e-6, 1e-4, 1e-3, 0.01, 0.03, 0.1])
 
 
 @dataclass(frozen=True)
@@ -132,18 +126,12 @@ def stabilize(
 
 
 def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
-    expression, name, fmt = problem.expression, problem.name, problem.fmt
-    plain = Candidate("as written", to_graph(expression))
+    plain = Candidate("as written", to_graph(problem.expression))
     candidates = distinct([plain, *rewritten([plain])])
     candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     before = problem.score(plain.graph)
     if problem.parameters:
-        candidates = distinct([*candidates, *rewritten(halves(problem))])
-        candidates = distinct([*candidates, *capped(candidates, fmt)])
-        candidates.sort(key=lambda c: _price(problem, c, target))
-        candidates = distinct([*candidates, *clamped(candidates[:_MOST_CLAMPED], name, fmt)])
-        best = min(candidates, key=lambda c: _price(problem, c, target))
-        return _single(problem, best, before)
+        return _for_all_parameters(problem, candidates, target, before)
     good = [c for c in candidates if problem.errors(c.graph).max() <= target]
     if good:
         return _single(problem, min(good, key=lambda c: cost(c.graph)), before)
@@ -172,6 +160,37 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     if _PROMISE < problem.score(single.graph).worst <= _WORTH * stable.after.worst:
         return _single(problem, single, before)
     return stable
+
+
+def _for_all_parameters(
+    problem: Problem, candidates: list[Candidate], target: float, before: Score
+) -> Stable:
+    """The best form for every value of the parameters, or the best on either side of 0: other thresholds
+    would depend on them."""
+    plain = candidates[0]
+
+    def tamed(forms: list[Candidate]) -> list[Candidate]:
+        """``forms`` and what keeps them within range, the best first."""
+        forms = distinct([*forms, *capped(forms, problem.fmt)])
+        forms.sort(key=lambda c: _price(problem, c, target))
+        forms = distinct([*forms, *clamped(forms[:_MOST_CLAMPED], problem.name, problem.fmt)])
+        return sorted(forms, key=lambda c: _price(problem, c, target))
+
+    candidates = tamed(distinct([*candidates, *rewritten(halves(problem))]))
+    if target > _ROUGH or problem.errors(candidates[0].graph).max() <= target:
+        return _single(problem, candidates[0], before)
+    equal = [Candidate("saturated", form, origin=plain.graph) for form in equal_forms(plain.graph)]
+    candidates = tamed(distinct([*candidates, *rewritten(equal)]))
+    sides = [
+        min(candidates, key=lambda c: float(price(problem.errors(c.graph)[side], target).sum()))
+        for side in (problem.points < 0, problem.points >= 0)
+    ]
+    left, right = sides
+    below = float(problem.fmt.number(-1))
+    most = problem.fmt.max
+    parts = _built(problem, (Regime(-most, below, left), Regime(0.0, most, right)), 0, before)
+    single = _single(problem, candidates[0], before)
+    return parts if left is not right and parts.after.worst < single.after.worst / 2 else single
 
 
 def _price(problem: Problem, candidate: Candidate, target: float) -> float:
@@ -229,8 +248,8 @@ def _search(
             problem.errors_at,
             target,
         )
-        fresh = _unseen(problem, regimes)
-        failing = fresh[_errors_of(problem, regimes, fresh) > max(target, 2.0 * TARGET)]
+        fresh = unseen(problem, regimes)
+        failing = fresh[errors_of(problem, regimes, fresh) > max(target, 2.0 * TARGET)]
         if attempt == _ROUNDS - 1 or not len(failing):
             break
         problem = problem.with_points(np.concatenate([problem.points, failing]))
@@ -264,29 +283,3 @@ def _covered(
 
 def _errors(problem: Problem, candidates: Sequence[Candidate]) -> Array:
     return envelope(np.array([problem.errors(candidate.graph) for candidate in candidates]))
-
-
-def _unseen(problem: Problem, regimes: Sequence[Regime]) -> Array:
-    """Points that the sample does not hold: around the thresholds of ``regimes``, and anywhere."""
-    thresholds = np.array([regime.high for regime in regimes[:-1]])
-    around = np.concatenate([[0.0], -_NEAR_THRESHOLD, _NEAR_THRESHOLD])
-    with np.errstate(over="ignore"):  # next to the largest number
-        points = problem.fmt.round((thresholds[:, None] * (1 + around)).ravel())
-    # And well inside each regime, towards its ends above all: series fail there first.
-    ends = [(max(r.low, -problem.fmt.max / 4), min(r.high, problem.fmt.max / 4)) for r in regimes]
-    inside = [low + (high - low) * _WITHIN for low, high in ends]
-    points = np.concatenate([points, problem.fmt.round(np.concatenate(inside))])
-    points = points[(np.abs(points) >= problem.fmt.min_normal) | (points == 0.0)]
-    points = np.concatenate([points, sample(problem.fmt, problem.domain, _CHECKS, _CHECK_SEED)])
-    inside = (points >= problem.points[0]) & (points <= problem.points[-1])
-    return np.setdiff1d(points[inside], problem.points)
-
-
-def _errors_of(problem: Problem, regimes: Sequence[Regime], points: Array) -> Array:
-    """Errors at ``points``, each by the form of its regime."""
-    errors = np.zeros(points.shape)
-    for regime in regimes:
-        inside = (points >= regime.low) & (points <= regime.high)
-        if inside.any():
-            errors[inside] = problem.errors_at(regime.candidate.graph, points[inside])
-    return errors
