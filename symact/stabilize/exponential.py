@@ -22,8 +22,8 @@ from symact.stabilize.fractions import reduced_fraction
 from symact.stabilize.regimes import choice
 from symact.stabilize.truth import Truth
 
-# Above this size SymPy's polynomial arithmetic takes seconds, and its result no person would read.
-_MOST_NODES = 150
+# Above this size, and with more symbols, SymPy's polynomial arithmetic takes seconds.
+_MOST_NODES, _MOST_SYMBOLS = 150, 6
 
 
 class Log1p(sp.Function):  # type: ignore[misc]
@@ -248,7 +248,7 @@ def _over_one_denominator(expression: sp.Expr) -> sp.Expr:
 
 
 def _factored(polynomial: sp.Expr) -> sp.Expr:
-    if polynomial.is_number:
+    if polynomial.is_number or len(polynomial.free_symbols) > _MOST_SYMBOLS:
         return polynomial
     try:
         coefficient, factors = sp.factor_list(polynomial)

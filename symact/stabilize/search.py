@@ -52,7 +52,7 @@ _WORTH = 1.25
 _POINTS = 700
 _ROUNDS = 3
 # Forms with parameters whose input is kept within bounds: the best ones.
-_MOST_CLAMPED = 4
+_MOST_CLAMPED = 3
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
 _ROUGH = 256.0
 
@@ -173,6 +173,8 @@ def _for_all_parameters(
         """``forms`` and what keeps them within range, the best first."""
         forms = distinct([*forms, *capped(forms, problem.fmt)])
         forms.sort(key=lambda c: _price(problem, c, target))
+        if problem.errors(forms[0].graph).max() <= target:
+            return forms
         forms = distinct([*forms, *clamped(forms[:_MOST_CLAMPED], problem.name, problem.fmt)])
         return sorted(forms, key=lambda c: _price(problem, c, target))
 
