@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from symact.comparison import Comparison
     from symact.compiler import Compilation
     from symact.exhaustive import Exhaustive
+    from symact.vjps.comparison import VjpComparison
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
 _OPTIONS = [
@@ -86,6 +87,10 @@ def run_compare(compilation: Compilation, request: Request) -> None:
     Raises:
         AccuracyError: an error is above ``request.fail_above``; all output has been written by then.
     """
+    if request.exhaustive:
+        from symact.exhaustive import check_sweepable
+
+        check_sweepable(compilation.formula)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with progress("comparing"), silent_native_stderr():
         from symact.activation import load
@@ -107,7 +112,7 @@ def run_compare(compilation: Compilation, request: Request) -> None:
         comparison.assert_accurate(request.fail_above)
 
 
-def _swept(compilation: Compilation, request: Request, comparison: Comparison) -> Exhaustive:
+def _swept(compilation: Compilation, request: Request, comparison: Comparison | VjpComparison) -> Exhaustive:
     """The figures over all float32 inputs, of those that could be compared; printed but for JSON."""
     from symact.exhaustive import exhaust
     from symact.sweep_text import ProgressLine, sweep_text
@@ -126,7 +131,10 @@ def _swept(compilation: Compilation, request: Request, comparison: Comparison) -
 
 
 def _write_views(
-    comparison: Comparison, compilation: Compilation, request: Request, swept: Exhaustive | None
+    comparison: Comparison | VjpComparison,
+    compilation: Compilation,
+    request: Request,
+    swept: Exhaustive | None,
 ) -> None:
     """The picture and the page that were asked for."""
     from symact.files import write_atomically
