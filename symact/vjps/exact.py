@@ -6,7 +6,8 @@ the numbers. What an emitted function computes is derived another way, so that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +21,19 @@ from symact.numbers import as_ball
 from symact.ops import OPS
 from symact.reductions import LENGTH
 from symact.stabilize.truth import LOGIC
-from symact.vjps.partials import KINKED, PARTIALS
+from symact.vjps.partials import KINKED, PARTIALS, TIED
 
 Balls = list[Any]  # of arb, or of bool and None for conditions; one for each element, or one for all
+
+
+@contextmanager
+def working(precision: int) -> Iterator[None]:
+    """Arb's precision in bits, which is one setting for the whole process, set for a while."""
+    before, ctx.prec = ctx.prec, precision
+    try:
+        yield
+    finally:
+        ctx.prec = before
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Jacobian:
 class _Point:
     """One evaluation: the balls by name, whether it is smooth, and what each stage's steps came to."""
 
+    tie: float | None
     names: dict[str, Balls]
     smooth: bool = True
     steps: list[list[Balls]] = field(default_factory=list)
@@ -74,7 +86,9 @@ class Exact:
         self._stages = [_Stage(*body, moving) for body in [*bodies, ("", "", formula.expression)]]
         self.has_kinks = any(stage.has_kinks for stage in self._stages)
 
-    def at(self, inputs: Mapping[str, Balls], length: int, size: int, precision: int) -> Jacobian:
+    def at(
+        self, inputs: Mapping[str, Balls], length: int, size: int, precision: int, tie: float | None = None
+    ) -> Jacobian:
         """Value and Jacobian, computed with ``precision`` bits.
 
         Args:
@@ -82,18 +96,17 @@ class Exact:
             length: of the axis.
             size: how many elements the result has.
             precision: in bits.
+            tie: what the first one of equals counts where two or more are the larger one, and a number
+                that is 0 counts positive: from 0 to 1; between, the share of all.
         """
-        before, ctx.prec = ctx.prec, precision
-        try:
-            point = _Point({LENGTH: [arb(length)], **{n: [arb(v)] for n, v in self._defaults.items()}})
+        with working(precision):
+            point = _Point(tie, {LENGTH: [arb(length)], **{n: [arb(v)] for n, v in self._defaults.items()}})
             point.names.update(inputs)
             for stage in self._stages:
                 stage.forward(point, length)
             value = _spread(point.names[""], size)
             rows = [self._row(point, k, size) for k in range(size)] if self.variables else []
             return Jacobian(value, rows, point.smooth)
-        finally:
-            ctx.prec = before
 
     def _row(self, point: _Point, k: int, size: int) -> dict[str, Balls]:
         seed = [arb(1 if i == k else 0) for i in range(size)]
@@ -160,7 +173,7 @@ class _Stage:
             for place, j in enumerate(self._arguments[i]):
                 if not self._moves[j] or (step.op == "where" and place == 0):
                     continue
-                passed = _passed(step.op, place, arguments, values[i], current)
+                passed = _passed(step.op, place, arguments, values[i], current, point.tie)
                 gathered = _gathered(passed, len(values[j]))
                 known = mine[j]
                 mine[j] = gathered if known is None else [a + b for a, b in zip(known, gathered, strict=True)]
@@ -173,11 +186,17 @@ class _Stage:
             return _gathered([share] * length, len(body))
         reached = point.names[self.target][0]
         places = [k for k, element in enumerate(_spread(body, length)) if element.overlaps(reached)]
-        spread = [adjoint[0] if places and k == places[0] else arb(0) for k in range(length)]
+        if point.tie is None or point.tie == 0.0:
+            places = places[:1]
+        elif point.tie == 1.0:
+            places = places[-1:]
+        spread = [adjoint[0] / len(places) if k in places else arb(0) for k in range(length)]
         return _gathered(spread, len(body))
 
 
-def _passed(op: str, place: int, arguments: list[Balls], result: Balls, adjoint: Balls) -> Balls:
+def _passed(
+    op: str, place: int, arguments: list[Balls], result: Balls, adjoint: Balls, tie: float | None
+) -> Balls:
     """What one argument of an op gets of its adjoint; where that is 0, 0 even beside an infinity."""
     if op == "where":
         chosen = place == 1
@@ -185,6 +204,8 @@ def _passed(op: str, place: int, arguments: list[Balls], result: Balls, adjoint:
             lambda c, a: a if c is chosen else arb(0) if c is not None else arb.nan(), [arguments[0], adjoint]
         )
     partial = PARTIALS[op][place]
+    if tie is not None and op in TIED:
+        partial = TIED[op](tie, partial, place)
     return _each(
         lambda *args: args[-1] if args[-1].is_zero() else args[-1] * partial(*args[:-1]),
         [*arguments, result, adjoint],

@@ -86,3 +86,17 @@ KINKED: dict[str, Callable[..., bool]] = {
         ("max", "min", "lt", "le", "gt", "ge", "eq", "ne"), lambda a, b: bool((a - b).contains(0))
     ),
 }
+
+
+def _decided(kinked: Callable[..., bool], slope: float, partial: Partial) -> Partial:
+    """``partial``, but ``slope`` at a kink."""
+    return lambda *args: arb(slope) if kinked(*args[:-1]) else partial(*args)
+
+
+# The partials of kinked ops with a choice made at the kink: a function of the choice, from 0 to 1, the
+# partial otherwise, and the argument's place.
+TIED: dict[str, Callable[[float, Partial, int], Partial]] = {
+    "abs": lambda tie, partial, place: _decided(KINKED["abs"], 2 * tie - 1, partial),
+    "max": lambda tie, partial, place: _decided(KINKED["max"], abs(place - tie), partial),
+    "min": lambda tie, partial, place: _decided(KINKED["min"], abs(place - tie), partial),
+}

@@ -16,8 +16,8 @@ from symact.vjps.truth import FLUSHED_BELOW, Row
 Mask = npt.NDArray[np.bool_]
 
 UNIT = (
-    "ULP of the largest element of the true result; where the terms of a product cancel, of the largest "
-    "sum of their sizes; where all of it is 0, of the largest derivative times the largest cotangent"
+    "ULP of the largest element of the true result, or where a product's terms cancel, of the largest sum of "
+    "their sizes; where all of it is 0, of what the whole Jacobian's sizes add up to for one element"
 )
 # Elements of a vector that a line of text shows; data has them all.
 _MOST_SHOWN = 8
@@ -54,8 +54,9 @@ class VjpFigures:
     Attributes:
         worst_ulp: the largest error among finite results, in ``UNIT``; NaN if there are none.
         worst_at: where that happens; None if there are none.
-        worst_of_jacobian: the largest error in ULP of the largest derivative at the point times the largest
-            element of the cotangent: what is left where one element's derivative is small beside others'.
+        worst_of_jacobian: the largest error in ULP of what the whole Jacobian's sizes add up to for one
+            element, times the largest cotangent: small also where only one result's gradient, which is
+            tiny beside others', has lost its digits.
         mean_bits: mean of log2(1 + error in ULP), results that are not finite left out.
         nan, inf: how many results have a NaN or an infinity where the truth is finite.
         wrong_zero: how many results are 0 in every element where the truth is a normal number.
@@ -78,7 +79,7 @@ class Scored:
 
     Attributes:
         errors: in ``UNIT``.
-        of_jacobian: the same, in ULP of the largest derivative.
+        of_jacobian: the same, in ULP of what the whole Jacobian's sizes add up to.
         judged: where there is a true value.
         nan, inf, zero: what is counted in ``VjpFigures``.
     """

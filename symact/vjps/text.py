@@ -34,11 +34,8 @@ def _verdict(name: str, comparison: VjpComparison) -> str:
 
 
 def vjp_notes(comparison: VjpComparison) -> list[str]:
-    """What is measured, at which parameters, and who could not be compared and why."""
+    """What is measured, and who could not be compared and why."""
     notes = [f"Errors are in {comparison.unit}; of Jacobian: of the latter everywhere."]
-    if comparison.parameters:
-        given = ", ".join(f"{name} = {value:g}" for name, value in comparison.parameters.items())
-        notes.append(f"Compared at {given}.")
     places: dict[tuple[str, str], list[str]] = {}
     for dtype, compared in comparison.formats.items():
         for name, reasons in compared.problems.items():
@@ -68,7 +65,9 @@ def worst_lines(comparison: VjpComparison) -> list[str]:
 
 def vjp_text(comparison: VjpComparison, width: int | None = None) -> str:
     """The comparison as tables: every format, then the kinds of points in the first one."""
+    given = ", ".join(f"{name} = {value:g}" for name, value in comparison.parameters.items())
     parts = [comparison.formula, vjp_headline(comparison), *vjp_notes(comparison)]
+    parts += [f"Compared at {given}."] if given else []
     tables = [
         figures_table(vjp_format_title(dtype, compared), VJP_TITLES, vjp_rows(compared), width)
         for dtype, compared in comparison.formats.items()

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 from symact.formula import Formula
 from symact.stabilize.formats import Array, Format
-from symact.vjps.exact import Balls, Exact, Jacobian
+from symact.vjps.exact import Balls, Exact, Jacobian, working
 
 VALUE = "value"
 _PRECISIONS = (192, 1024, 4096)
@@ -22,10 +22,11 @@ _NOTHING = -1100
 # At a kink the sides are looked at this power of two close to it; what is this large there has no bound.
 _NEAR, _NEAR_PRECISION = -1100, 4096
 _UNBOUNDED = 2.0**400
+_TIES = (0.0, 0.5, 1.0)
 _SEED = 2
 # Truths up to this many times the smallest normal number may be flushed to zero.
 FLUSHED_BELOW = 4.0
-_MIXED_DIRECTIONS = 4
+_MIXED_DIRECTIONS, _MOST_SINGLE_DIRECTIONS = 4, 24
 # The rounding of what is compared at a switch moves it to a point so many ULP away.
 _KINK_WIDTH = 2
 
@@ -38,7 +39,8 @@ class Row:
         low, high: NaN where there is no true value; infinite where it has no bound.
         rest: what is to be added to both.
         scale: the size that errors are measured by; 0 where everything is 0.
-        largest: the largest derivative there times the largest element of the cotangent.
+        largest: the largest that the derivatives' sizes by one element add up to, times the largest
+            element of the cotangent.
     """
 
     low: Array
@@ -71,7 +73,6 @@ class VjpTruth:
         self._exact = Exact(formula)
         self._domain = formula.domain
         self.has_kinks = self._exact.has_kinks
-        self._random = np.random.default_rng(_SEED)
 
     def at(self, inputs: Mapping[str, Array], cotangents: Array) -> Rows:
         """The true results at one point, for every row of ``cotangents``.
@@ -89,12 +90,20 @@ class VjpTruth:
     def _at(self, inputs: Mapping[str, Array], cotangents: Array) -> Rows:
         length, size = _length(inputs), cotangents.shape[1]
         for precision in _PRECISIONS:
-            found = self._exact.at(_balls(inputs), length, size, precision)
-            if not found.smooth:
-                break
-            if found.is_finite() and _is_narrow(found, last=precision == _PRECISIONS[-1]):
-                return self._rows(found, cotangents)
-        return self._between(inputs, cotangents, self._near(inputs), _NEAR_PRECISION)
+            with working(precision):
+                found = self._exact.at(_balls(inputs), length, size, precision)
+                if not found.smooth:
+                    break
+                if found.is_finite() and _is_narrow(found, last=precision == _PRECISIONS[-1]):
+                    return self._rows(found, cotangents)
+        sides = self._between(inputs, cotangents, self._near(inputs), _NEAR_PRECISION)
+        # A rule for each kink, applied to all alike, may add up to what is none of the sides'.
+        for tie in () if found.smooth else _TIES:
+            with working(_PRECISIONS[0]):
+                found = self._exact.at(_balls(inputs), length, size, _PRECISIONS[0], tie)
+                if found.is_finite():
+                    sides = _united(sides, self._rows(found, cotangents))
+        return sides
 
     def beside(self, inputs: Mapping[str, Array], cotangents: Array) -> Rows:
         """As ``at``, with all that is true a few ULP away: where a switch may go another way there."""
@@ -125,11 +134,12 @@ class VjpTruth:
         length, size = _length(inputs), cotangents.shape[1]
         whole: Rows = {}
         for direction in self._directions(inputs):
-            moved = _stepped(inputs, direction, step, precision)
-            found = self._exact.at(moved, length, size, precision)
-            if not found.is_finite():
-                continue  # outside the domain, or on another kink
-            rows = self._rows(found, cotangents)
+            with working(precision):
+                moved = {name: step(values, direction[name]) for name, values in inputs.items()}
+                found = self._exact.at(moved, length, size, precision)
+                if not found.is_finite():
+                    continue  # outside the domain, or on another kink
+                rows = self._rows(found, cotangents)
             whole = _united(whole, rows) if whole else rows
         if whole:
             return {name: [_unbounded(row) for row in rows] for name, rows in whole.items()}
@@ -137,11 +147,12 @@ class VjpTruth:
         return nothing | {n: [_none(len(v))] * len(cotangents) for n, v in inputs.items()}
 
     def _directions(self, inputs: Mapping[str, Array]) -> Iterable[dict[str, Array]]:
-        """Along every element both ways, along all of them, and a few mixed ones."""
+        """Both ways along every element (of many, some), along all of them, and a few mixed ones."""
         sizes = {name: len(values) for name, values in inputs.items()}
         total = sum(sizes.values())
-        mixed = self._random.normal(size=(_MIXED_DIRECTIONS, total))
-        for direction in np.concatenate([np.eye(total), np.ones((1, total)), mixed]):
+        mixed = np.random.default_rng(_SEED).normal(size=(_MIXED_DIRECTIONS, total))
+        single = np.eye(total)[:: -(-total // _MOST_SINGLE_DIRECTIONS)]
+        for direction in np.concatenate([single, np.ones((1, total)), mixed]):
             parts = np.split(direction, np.cumsum(list(sizes.values()))[:-1])
             for sign in (1.0, -1.0):
                 yield {name: sign * part for name, part in zip(sizes, parts, strict=True)}
@@ -160,14 +171,14 @@ def _product(jacobian: list[Balls], sizes: Array, cotangent: Array) -> Row:
     """One vector–Jacobian product.
 
     Its scale is the largest sum of its terms' sizes: the largest element's own size, but where the
-    terms cancel; and where all of it is 0, the largest derivative times the largest cotangent.
+    terms cancel; and where all of it is 0, what the whole Jacobian's would be.
     """
     terms = [(float(u), row) for u, row in zip(cotangent, jacobian, strict=True) if u]
     total = [
         sum((u * row[i] for u, row in terms[1:]), terms[0][0] * terms[0][1][i]) for i in range(sizes.shape[1])
     ]
     scale = float((np.abs(cotangent) @ sizes).max())
-    largest = float(sizes.max() * np.abs(cotangent).max())
+    largest = float(sizes.sum(axis=0).max() * np.abs(cotangent).max())
     return _row(total, scale or largest, largest)
 
 
@@ -188,19 +199,6 @@ def _split(ball: arb) -> tuple[float, float]:
 
 def _united(one: Rows, other: Rows) -> Rows:
     return {name: [a.united(b) for a, b in zip(rows, other[name], strict=True)] for name, rows in one.items()}
-
-
-def _stepped(
-    inputs: Mapping[str, Array],
-    direction: Mapping[str, Array],
-    step: Callable[[Array, Array], list[arb]],
-    precision: int,
-) -> dict[str, Balls]:
-    before, ctx.prec = ctx.prec, precision
-    try:
-        return {name: step(values, direction[name]) for name, values in inputs.items()}
-    finally:
-        ctx.prec = before
 
 
 def _is_nothing(ball: arb) -> bool:
