@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symact.console import check_output, progress, show, silent_native_stderr, width
+from symact.console import check_output, show, silent_native_stderr, width
 from symact.errors import OptionError
+from symact.progress import on_terminal
 
 if TYPE_CHECKING:
     from symact.comparison import Comparison
@@ -92,7 +93,7 @@ def run_compare(compilation: Compilation, request: Request) -> None:
 
         check_sweepable(compilation.formula)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with progress("comparing"), silent_native_stderr():
+    with on_terminal("comparing", at_once=True), silent_native_stderr():
         from symact.activation import load
         from symact.compare import compare
 

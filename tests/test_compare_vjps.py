@@ -333,7 +333,7 @@ def test_the_command_line_shows_draws_and_judges(tmp_path, monkeypatch, compiled
     text = (tmp_path / "n.html").read_text()
     assert text.count("<table>") == 3
     assert "one-hot-large" in text
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "norms.py").write_text(
         "import tensorflow as tf\ndef norm(x):\n    return tf.norm(x, axis=-1)\n"
     )
     done = CliRunner().invoke(
