@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symact.compare_command import Request, compare_options, run_compare
-from symact.console import check_output, progress, show, width
+from symact.console import check_output, show, width
 from symact.errors import OptionError, SymactError
 from symact.progress import on_terminal
 from symact.version import __version__
@@ -156,7 +156,7 @@ def _write_module(compilation: Compilation, output: str, force: bool, with_test:
     if with_test:
         from symact.testing import source_of_test
 
-        with progress("computing exact values"):
+        with on_terminal("computing exact values", at_once=True):
             files[_test_path(output)] = source_of_test(compilation, Path(output).name)
     write_together(files, force=force)
     for path in files:

@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symact.comparison import COLUMNS, Comparison, Curves, FormatComparison, PointRow, RangeRow, SpecialRow
+from symact.comparison import (
+    COLUMNS,
+    Comparison,
+    Curves,
+    FormatComparison,
+    PointRow,
+    RangeRow,
+    SpecialRow,
+    parameter_title,
+)
 from symact.contenders import Against, ComparisonImpossible, Contender, plain, rivals
 from symact.coverage import Mask, chosen, covered, drawn, edges
 from symact.errors import OptionError
 from symact.figures import Figures, tally
 from symact.judge import Judge
 from symact.stabilize.formats import ALL_FORMATS, Array, Format
+from symact.vjps.compare import compare_vjps
+from symact.vjps.comparison import VjpComparison
 
 if TYPE_CHECKING:
     from symact.activation import Activation
@@ -31,7 +42,7 @@ def compare(
     dtype: str | Sequence[str] = "all",
     samples: int = 12_000,
     seed: int = 0,
-) -> Comparison:
+) -> Comparison | VjpComparison:
     """Compare the gradient that ``activation`` emits with autodiff of the formula as written.
 
     Args:
@@ -46,15 +57,16 @@ def compare(
     Raises:
         OptionError: ``dtype`` or ``against`` is something else.
     """
-    if len(activation.formula.inputs) > 1 or activation.formula.is_vector:
-        raise OptionError("compare takes elementwise formulas of one input; this one is none")
     formats = _formats(dtype)
     contenders = [
         Contender("symact", activation, judged=True),
         Contender("autodiff", plain(activation.formula), judged=False),
         *rivals(against),
     ]
-    judges = [Judge(activation.formula, fmt) for fmt in formats]
+    if len(activation.formula.inputs) > 1 or activation.formula.is_vector:
+        return compare_vjps(activation.formula, contenders, formats, samples, seed)
+    trainable = activation.formula.trainable
+    judges = [Judge(activation.formula, fmt, len(COLUMNS), trainable) for fmt in formats]
     return Comparison(
         formula=activation.formula.text,
         name=activation.name,
@@ -63,8 +75,8 @@ def compare(
         contenders=tuple(contender.name for contender in contenders),
         judged=tuple(contender.name for contender in contenders if contender.judged),
         kinks=tuple(judges[0].kinks),
-        formats={j.fmt.name: _in_format(j, contenders, samples, seed) for j in judges},
-        curves=_curves(judges[0], contenders),
+        formats={j.fmt.name: _in_format(j, contenders, trainable, samples, seed) for j in judges},
+        curves=_curves(judges[0], contenders, trainable),
     )
 
 
@@ -89,15 +101,23 @@ class _Column:
 Problems = dict[str, dict[str, str]]
 
 
-def _in_format(judge: Judge, contenders: list[Contender], samples: int, seed: int) -> FormatComparison:
+def _in_format(
+    judge: Judge, contenders: list[Contender], trainable: tuple[str, ...], samples: int, seed: int
+) -> FormatComparison:
     ends = edges(judge)
     points, coverage = covered(judge, ends, samples, seed)
     problems: Problems = {}
     columns = _measured(judge, contenders, points, problems)
+    others = _by_parameters(judge, contenders, trainable, points, problems)
+
+    def parameters(within: Mask) -> dict[str, dict[str, Figures]]:
+        return {title: _figures(judge, points, column, within) for title, column in others.items()}
+
     ranges = []
     for low, high in pairwise(ends):
         within = (points >= low) & (points <= high)
-        ranges.append(RangeRow(low, high, *(_figures(judge, points, c, within) for c in columns)))
+        value, slope, second = (_figures(judge, points, column, within) for column in columns)
+        ranges.append(RangeRow(low, high, value, slope, second, parameters(within)))
     everywhere = np.ones(points.shape, bool)
     return FormatComparison(
         inputs=len(points),
@@ -106,6 +126,7 @@ def _in_format(judge: Judge, contenders: list[Contender], samples: int, seed: in
         ranges=tuple(ranges),
         points=_rows(judge, contenders),
         specials=_specials(judge, contenders),
+        parameter_gradients=parameters(everywhere),
         **dict(
             zip(
                 ("values", "gradients", "second_derivatives"),
@@ -135,9 +156,41 @@ def _measured(
                 problems.setdefault(name, {})[title] = _UNCONNECTED
             else:
                 results[name] = result
-        errors = {name: judge.errors(order, points, truth, result)[0] for name, result in results.items()}
-        columns.append(_Column(truth[0], results, errors))
+        columns.append(_column(judge, order, points, truth, results))
     return tuple(columns)
+
+
+def _column(
+    judge: Judge, order: int, points: Array, truth: tuple[Array, Array, bool], results: dict[str, Array]
+) -> _Column:
+    errors = {name: judge.errors(order, points, truth, result)[0] for name, result in results.items()}
+    return _Column(truth[0], results, errors)
+
+
+def _by_parameters(
+    judge: Judge, contenders: list[Contender], trainable: tuple[str, ...], points: Array, problems: Problems
+) -> dict[str, _Column]:
+    """The derivatives by trainable parameters: what each input adds to the gradient of a sum."""
+    ran: dict[str, dict[str, Array | None]] = {}
+    given = {name: judge.parameters[name] for name in trainable}
+    for contender in contenders if trainable else []:
+        try:
+            ran[contender.name] = contender.by_parameters(points, judge.fmt, given)
+        except ComparisonImpossible as error:
+            titles = {parameter_title(name): str(error) for name in trainable}
+            problems.setdefault(contender.name, {}).update(titles)
+    columns = {}
+    for order, parameter in enumerate(trainable, len(COLUMNS)):
+        title = parameter_title(parameter)
+        results: dict[str, Array] = {}
+        for name, found in ran.items():
+            result = found.get(parameter)
+            if result is not None:
+                results[name] = result
+            elif parameter in found:
+                problems.setdefault(name, {})[title] = _UNCONNECTED.replace("input", "parameter")
+        columns[title] = _column(judge, order, points, judge.truth(order, points), results)
+    return columns
 
 
 def _run(contender: Contender, judge: Judge, points: Array, problems: Problems) -> tuple[Array | None, ...]:
@@ -201,9 +254,10 @@ def _number(value: float) -> float:
     return float(value) if value == value else math.nan
 
 
-def _curves(judge: Judge, contenders: list[Contender]) -> Curves:
+def _curves(judge: Judge, contenders: list[Contender], trainable: tuple[str, ...]) -> Curves:
     points = drawn(judge)
     columns = dict(zip(COLUMNS, _measured(judge, contenders, points, {}), strict=True))
+    columns |= _by_parameters(judge, contenders, trainable, points, {})
     errors = {
         title: {
             name: np.where(np.isfinite(column.results[name]), values, np.nan)

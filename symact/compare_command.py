@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symact.console import check_output, progress, show, silent_native_stderr, width
+from symact.console import check_output, show, silent_native_stderr, width
 from symact.errors import OptionError
+from symact.progress import on_terminal
 
 if TYPE_CHECKING:
     from symact.comparison import Comparison
     from symact.compiler import Compilation
     from symact.exhaustive import Exhaustive
+    from symact.vjps.comparison import VjpComparison
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
 _OPTIONS = [
@@ -86,8 +88,12 @@ def run_compare(compilation: Compilation, request: Request) -> None:
     Raises:
         AccuracyError: an error is above ``request.fail_above``; all output has been written by then.
     """
+    if request.exhaustive:
+        from symact.exhaustive import check_sweepable
+
+        check_sweepable(compilation.formula)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with progress("comparing"), silent_native_stderr():
+    with on_terminal("comparing", at_once=True), silent_native_stderr():
         from symact.activation import load
         from symact.compare import compare
 
@@ -107,7 +113,7 @@ def run_compare(compilation: Compilation, request: Request) -> None:
         comparison.assert_accurate(request.fail_above)
 
 
-def _swept(compilation: Compilation, request: Request, comparison: Comparison) -> Exhaustive:
+def _swept(compilation: Compilation, request: Request, comparison: Comparison | VjpComparison) -> Exhaustive:
     """The figures over all float32 inputs, of those that could be compared; printed but for JSON."""
     from symact.exhaustive import exhaust
     from symact.sweep_text import ProgressLine, sweep_text
@@ -126,7 +132,10 @@ def _swept(compilation: Compilation, request: Request, comparison: Comparison) -
 
 
 def _write_views(
-    comparison: Comparison, compilation: Compilation, request: Request, swept: Exhaustive | None
+    comparison: Comparison | VjpComparison,
+    compilation: Compilation,
+    request: Request,
+    swept: Exhaustive | None,
 ) -> None:
     """The picture and the page that were asked for."""
     from symact.files import write_atomically

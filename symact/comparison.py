@@ -13,16 +13,21 @@
         values, gradients, second_derivatives
                     contender → figures over all inputs: worst_ulp, worst_at, mean_bits,
                     correctly_rounded (share), nan, inf, wrong_zero, wrong_sign, count, undecided
-        ranges      list of {low, high, values, gradients, second_derivatives}, figures as above
+        ranges      list of {low, high, values, gradients, second_derivatives, parameter_gradients},
+                    figures as above
         points      list of {x, truth, gradients, ulps}: chosen inputs, the true derivative, each
                     contender's derivative and its error in ULP
+        parameter_gradients
+                    "d/dbeta" … for each trainable parameter → contender → figures of the derivative by it
+                    at every input, at its initial value; without functions that do not take it
         specials    list of {x, column, truth, results} for x of -inf, inf and nan; truth is the limit,
                     or "nan" where there is none; these count in no figure
 
     exhaustive    with --exhaustive only: chunks (done) of (all), values, gradients: contender → figures
                   over every float32 input; nan_lost: contender → NaN inputs that did not give NaN; seconds
 
-Columns in ``problems`` are "value", "derivative" and "second derivative". Every number that is not finite
+Columns in ``problems`` are "value", "derivative", "second derivative" and "d/dbeta". Formulas over an axis
+and of several inputs have another schema: see ``symact.vjps.comparison``. Every number that is not finite
 is written as the string "nan", "inf" or "-inf", so that the text is strict JSON. ULP are units in the last
 place of the format; an error of 2**79 is the largest there is: of a number where
 the truth is 0, or infinite.
@@ -35,13 +40,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from symact.errors import AccuracyError
-from symact.figures import Figures
+from symact.figures import Figures, require_none, shortfalls
 from symact.stabilize.formats import Array
-from symact.stabilize.score import WRONG
 
 SCHEMA = 1
 COLUMNS = ("value", "derivative", "second derivative")
+
+
+def parameter_title(name: str) -> str:
+    """The column of the derivative by a parameter."""
+    return f"d/d{name}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class RangeRow:
     values: Mapping[str, Figures]
     gradients: Mapping[str, Figures]
     second_derivatives: Mapping[str, Figures]
+    parameter_gradients: Mapping[str, Mapping[str, Figures]]
 
 
 @dataclass(frozen=True)
@@ -88,9 +97,17 @@ class FormatComparison:
     ranges: tuple[RangeRow, ...]
     points: tuple[PointRow, ...]
     specials: tuple[SpecialRow, ...]
+    parameter_gradients: Mapping[str, Mapping[str, Figures]]
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What all columns are called."""
+        return (*COLUMNS, *self.parameter_gradients)
 
     def column(self, name: str) -> Mapping[str, Figures]:
         """Figures over all inputs of the column called ``name``, by contender."""
+        if name in self.parameter_gradients:
+            return self.parameter_gradients[name]
         return dict(zip(COLUMNS, (self.values, self.gradients, self.second_derivatives), strict=True))[name]
 
 
@@ -144,6 +161,10 @@ class Comparison:
         return self.formats[self.dtype].second_derivatives
 
     @property
+    def parameter_gradients(self) -> Mapping[str, Mapping[str, Figures]]:
+        return self.formats[self.dtype].parameter_gradients
+
+    @property
     def ranges(self) -> tuple[RangeRow, ...]:
         return self.formats[self.dtype].ranges
 
@@ -159,18 +180,16 @@ class Comparison:
         for dtype, compared in self.formats.items():
             for name in self.judged:
                 # Second derivatives serve penalties, where a digit more or less is nothing.
-                for column in COLUMNS[:2]:
+                for column in (*COLUMNS[:2], *compared.parameter_gradients):
                     what = f"{name}, {column} in {dtype}"
                     if column in compared.problems.get(name, {}):
                         yield f"{what}: {compared.problems[name][column]}"
                         continue
-                    figures = compared.column(column)[name]
-                    if figures.nan or figures.inf:
-                        yield f"{what}: {figures.nan} NaN and {figures.inf} inf where the truth is a number"
-                    if figures.worst_ulp >= WRONG / 2:
-                        yield f"{what}: altogether wrong at x = {figures.worst_at!r}"
-                    elif figures.worst_ulp > max_ulp:
-                        yield f"{what}: {figures.worst_ulp:.4g} ULP at x = {figures.worst_at!r}"
+                    figures = compared.column(column).get(name)
+                    if figures is None:  # a function that does not take the parameter
+                        continue
+                    where = f"x = {figures.worst_at!r}"
+                    yield from shortfalls(what, figures, max_ulp, where, " where the truth is a number")
 
     def assert_accurate(self, max_ulp: float = 4) -> None:
         """Raise unless symact's and every ``against`` contender's value and derivative are accurate.
@@ -181,9 +200,7 @@ class Comparison:
         Raises:
             AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
         """
-        complaints = self.complaints(max_ulp)
-        if complaints:
-            raise AccuracyError(f"{self.name} is off by more than {max_ulp:g} ULP: " + "; ".join(complaints))
+        require_none(self.name, self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""

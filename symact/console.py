@@ -47,23 +47,6 @@ def show(text: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[None]:
-    """A word on stderr while work goes on, on a terminal only; wiped when done.
-
-    It does not spin: that takes a thread, and the search forks, which is safe only without threads.
-    """
-    if not sys.stderr.isatty():
-        yield
-        return
-    line = f"{what} …"
-    click.echo(line, err=True, nl=False)
-    try:
-        yield
-    finally:
-        click.echo(f"\r{' ' * len(line)}\r", err=True, nl=False)
-
-
-@contextlib.contextmanager
 def silent_native_stderr() -> Iterator[None]:
     """TensorFlow's native start-up messages kept off the screen; our own errors still show."""
     sys.stderr.flush()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sympy as sp
 import tensorflow as tf
 
 from symact.convert import to_graph
 from symact.emit.printer import body
 from symact.errors import OptionError, SymactError
 from symact.formula import Formula
+from symact.graph import variables
+from symact.reductions import LENGTH
 from symact.stabilize.formats import Array, Format
 
 _LONGEST_REASON = 160
@@ -27,17 +31,28 @@ class ComparisonImpossible(Exception):
 
 @dataclass(frozen=True)
 class Contender:
-    """A function of one tensor that is compared with the truth.
+    """A function that is compared with the truth.
 
     Attributes:
         name: what its columns are called.
-        function: from a tensor to a tensor of the same shape.
+        function: from a tensor, or one for each input, to a tensor of the result's shape.
         judged: whether ``--fail-above`` and ``assert_accurate`` hold it to account.
     """
 
     name: str
-    function: Callable[[Any], Any]
+    function: Callable[..., Any]
     judged: bool
+
+    def takes(self, parameter: str) -> bool:
+        """Whether the function can be given a parameter of the formula as a keyword."""
+        if not self.judged or self.name == "symact":
+            return True
+        try:
+            found = inspect.signature(self.function).parameters
+        except (TypeError, ValueError):
+            return False
+        keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return parameter in found and found[parameter].kind in keyword
 
     def columns(
         self, points: Array, fmt: Format, wanted: int, batch: int = 1 << 14
@@ -66,13 +81,44 @@ class Contender:
             for order in range(wanted)
         )
 
+    def by_parameters(
+        self, points: Array, fmt: Format, parameters: Mapping[str, float], batch: int = 1 << 14
+    ) -> dict[str, Array | None]:
+        """The derivatives by parameters at their given values, of those that the function takes.
+
+        Every input has a number of its own for the parameter, so that nothing is summed over inputs.
+
+        Raises:
+            ComparisonImpossible: the function raises.
+        """
+        names = [name for name in parameters if self.takes(name)]
+        parts = []
+        for i in range(0, len(points) if names else 0, batch):
+            here = points[i : i + batch]
+            filled = np.concatenate([here, np.full(batch - len(here), here[-1])])
+            tensors = {n: _tensor(fmt.round(np.full(batch, parameters[n])), fmt) for n in names}
+            try:
+                with tf.GradientTape() as tape:
+                    tape.watch(list(tensors.values()))
+                    y = tf.convert_to_tensor(self.function(_tensor(filled, fmt), **tensors))
+                found = tape.gradient(y, tensors)
+            except Exception as error:  # whatever somebody's function raises
+                raise ComparisonImpossible(reason(error)) from None
+            parts.append({n: _numbers(gradient) for n, gradient in found.items()})
+        columns: dict[str, Array | None] = {}
+        for name in names if parts else []:
+            known = [part[name] for part in parts]
+            whole = [part for part in known if part is not None]
+            columns[name] = np.concatenate(whole)[: len(points)] if len(whole) == len(known) else None
+        return columns
+
     def _batch(self, points: Array, batch: int, fmt: Format, wanted: int) -> tuple[Array | None, ...]:
         """As ``columns``, for at most a batch of inputs."""
         filled = np.concatenate([points, np.full(batch - len(points), points[-1])])
         try:
             results = _differentiated(self.function, _tensor(filled, fmt), wanted)
         except Exception as error:  # whatever somebody's function raises
-            raise ComparisonImpossible(_reason(error)) from None
+            raise ComparisonImpossible(reason(error)) from None
         for result in results:
             if result is not None and result.shape != filled.shape:
                 raise ComparisonImpossible(f"returns shape {result.shape} for input {filled.shape}")
@@ -105,7 +151,8 @@ def _numbers(tensor: Any) -> Array | None:
     return None if tensor is None else np.asarray(tf.cast(tensor, tf.float64).numpy())
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What somebody's function raised, as a short line."""
     lines = str(error).strip().splitlines() or ["no message"]
     text = " ".join(lines[0].split())
     short = text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"
@@ -113,19 +160,49 @@ def _reason(error: Exception) -> str:
 
 
 def plain(formula: Formula) -> Callable[..., Any]:
-    """The formula as written, in TensorFlow's ops one for one: what autodiff is applied to."""
-    name = formula.inputs[0]
-    names = [name, *(p.name for p in formula.parameters)]
-    lines = body(to_graph(formula.expression), name, {*names, "tf"}, narrow=False)
-    source = "\n".join([f"def plain({', '.join(names)}):", *(f"    {line}" for line in lines)])
-    namespace: dict[str, Any] = {"tf": tf}
-    exec(source, namespace)
+    """The formula as written, in TensorFlow's ops one for one: what autodiff is applied to.
+
+    It takes the inputs, and parameters as keywords.
+    """
+    stages = [(r.name, r.kind, _stage(formula, r.body)) for r in formula.reductions]
+    result = _stage(formula, formula.expression)
     defaults = formula.defaults
 
-    def call(x: Any) -> Any:
-        return namespace["plain"](x, *(tf.constant(v, x.dtype) for v in defaults.values()))
+    def call(*inputs: Any, **given: Any) -> Any:
+        first = inputs[0]
+        values = dict(zip(formula.inputs, inputs, strict=True))
+        values |= {n: tf.constant(v, first.dtype) for n, v in defaults.items()} | given
+        if formula.is_vector:
+            values[LENGTH] = tf.cast(tf.shape(first)[formula.axis], first.dtype)
+        for name, kind, body_of in stages:
+            values[name] = _REDUCTIONS[kind](body_of(values), formula.axis, keepdims=True)
+        y = result(values)
+        return y if formula.keeps_axis else tf.squeeze(y, formula.axis)
 
     return call
+
+
+_REDUCTIONS = {
+    "sum": tf.reduce_sum,
+    "mean": tf.reduce_mean,
+    "max": tf.reduce_max,
+    "min": tf.reduce_min,
+}
+
+
+def _stage(formula: Formula, expression: sp.Expr) -> Callable[[dict[str, Any]], Any]:
+    """An expression as a function of the tensors by name that it may use."""
+    names = [*formula.inputs, *formula.defaults, *(r.name for r in formula.reductions)]
+    names += [LENGTH] if formula.is_vector else []
+    graph = to_graph(expression)
+    # What decides shape and dtype: an input where there is one, so that a sum has all elements.
+    first = next((name for name in names if name in variables(graph)), names[0])
+    used = [name for name in names if name in variables(graph) | {first}]
+    lines = body(graph, first, {*names, "tf"}, narrow=False)
+    source = "\n".join([f"def plain({', '.join(used)}):", *(f"    {line}" for line in lines)])
+    namespace: dict[str, Any] = {"tf": tf}
+    exec(source, namespace)
+    return lambda values: namespace["plain"](*(values[name] for name in used))
 
 
 Against = str | Callable[[Any], Any]
@@ -211,5 +288,5 @@ def _imported(name: str, parts: list[str], splits: Iterable[int]) -> tuple[Any, 
             if not wanted.startswith(missing) and parts[0] != "tf":
                 raise OptionError(f"cannot compare with {name!r}: its module needs {missing!r}") from None
         except Exception as error:  # whatever somebody's module raises when imported
-            raise OptionError(f"cannot compare with {name!r}: {_reason(error)}") from None
+            raise OptionError(f"cannot compare with {name!r}: {reason(error)}") from None
     raise OptionError(f"cannot compare with {name!r}: there is no module {missing!r}")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from symact.compiler import Compilation
-from symact.errors import AccuracyError, OptionError, SymactError
-from symact.figures import Figures
+from symact.errors import OptionError, SymactError
+from symact.figures import Figures, require_none, shortfalls
+from symact.formula import Formula
 from symact.journal import Journal, default_path
-from symact.stabilize.score import WRONG
 from symact.sweep import CHUNKS, ChunkFigures, Job, added_up, judge_chunk
 
 # Chunks are taken in strides, so that the time left can be told from those that are done.
@@ -54,16 +54,11 @@ class Exhaustive:
 
     def complaints(self, max_ulp: float) -> list[str]:
         """Where a value or derivative is worse than ``max_ulp`` or not finite."""
-        found = []
+        found: list[str] = []
         for title, column in (("value", self.values), ("derivative", self.gradients)):
             for name, figures in column.items():
                 what = f"{name}, {title} over all float32 inputs"
-                if figures.nan or figures.inf:
-                    found.append(f"{what}: {figures.nan} NaN and {figures.inf} inf")
-                if figures.worst_ulp >= WRONG / 2:
-                    found.append(f"{what}: altogether wrong at x = {figures.worst_at!r}")
-                elif figures.worst_ulp > max_ulp:
-                    found.append(f"{what}: {figures.worst_ulp:.4g} ULP at x = {figures.worst_at!r}")
+                found += shortfalls(what, figures, max_ulp, f"x = {figures.worst_at!r}")
         return found
 
     def assert_accurate(self, max_ulp: float = 4) -> None:
@@ -72,15 +67,25 @@ class Exhaustive:
         Raises:
             AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
         """
-        complaints = self.complaints(max_ulp)
-        if complaints:
-            raise AccuracyError(f"{self.name} is off by more than {max_ulp:g} ULP: " + "; ".join(complaints))
+        require_none(self.name, self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """In plain dicts and numbers; NaN as strings, as in ``Comparison.as_dict``."""
         from symact.comparison import plain_data
 
         return dict(plain_data(asdict(self)))
+
+
+def check_sweepable(formula: Formula) -> None:
+    """Refuse a formula that has no single input to be swept.
+
+    Raises:
+        OptionError: it is one over an axis or of several inputs.
+    """
+    if formula.is_vector or len(formula.inputs) > 1:
+        raise OptionError(
+            f"an exhaustive comparison takes elementwise formulas of one input; {formula.text!r} is another"
+        )
 
 
 def exhaust(
@@ -106,10 +111,11 @@ def exhaust(
         progress: called with chunks done, chunks wanted and seconds so far.
 
     Raises:
-        OptionError: ``workers`` is refused, or a contender fails.
+        OptionError: the formula or ``workers`` is refused, or a contender fails.
         OutputError: the journal belongs to another job or cannot be written.
         SymactError: a worker process died; run again to go on.
     """
+    check_sweepable(compilation.formula)
     job = Job(compilation.formula, compilation.source, tuple(against))
     wanted = [i * _STRIDE % CHUNKS for i in range(CHUNKS)] if chunks is None else list(chunks)
     path = default_path(job.fingerprint()) if resume is None else Path(resume)

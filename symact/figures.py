@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from symact.errors import AccuracyError
 from symact.stabilize.formats import Array, Format
-from symact.stabilize.score import bits_of_error
+from symact.stabilize.score import WRONG, bits_of_error
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,38 @@ def total(parts: Iterable[Tally]) -> Tally:
     for part in parts:
         result = result + part
     return result
+
+
+class Judged(Protocol):
+    """What is judged of figures: those of one number an input, and those of vectors alike."""
+
+    @property
+    def worst_ulp(self) -> float: ...
+    @property
+    def nan(self) -> int: ...
+    @property
+    def inf(self) -> int: ...
+
+
+def shortfalls(what: str, figures: Judged, max_ulp: float, where: str, truly: str = "") -> Iterator[str]:
+    """What there is to complain of in one contender's figures of one column.
+
+    Args:
+        what: names the contender and the column.
+        figures: of that column.
+        max_ulp: the largest error that passes.
+        where: the place of the worst error.
+        truly: said of the truth where results are not finite.
+    """
+    if figures.nan or figures.inf:
+        yield f"{what}: {figures.nan} NaN and {figures.inf} inf{truly}"
+    if figures.worst_ulp >= WRONG / 2:
+        yield f"{what}: altogether wrong at {where}"
+    elif figures.worst_ulp > max_ulp:
+        yield f"{what}: {figures.worst_ulp:.4g} ULP at {where}"
+
+
+def require_none(name: str, complaints: Sequence[str], max_ulp: float) -> None:
+    """Raise an AccuracyError that lists the ``complaints`` about the activation called ``name``, if any."""
+    if complaints:
+        raise AccuracyError(f"{name} is off by more than {max_ulp:g} ULP: " + "; ".join(complaints))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import sympy as sp
 
@@ -30,13 +32,17 @@ class Judge:
         formula: elementwise; its parameters are taken at their defaults.
         fmt: the format whose numbers are judged.
         columns: how many of value, derivative and second derivative are to be judged.
+        parameters: whose derivatives are judged besides; their orders follow on those columns.
     """
 
-    def __init__(self, formula: Formula, fmt: Format, columns: int = 3) -> None:
+    def __init__(
+        self, formula: Formula, fmt: Format, columns: int = 3, parameters: Sequence[str] = ()
+    ) -> None:
         self.fmt, self.parameters = fmt, formula.defaults
         self.domain = (as_float(formula.domain[0]), as_float(formula.domain[1]))
         self._name = formula.inputs[0]
         self.expressions = _derivatives(formula, columns)
+        self.expressions += [differentiate(formula.expression, formula.symbol(p)) for p in parameters]
         self.kinks = self._kinks()
         forgiven = frozenset(self.kinks)
         self.truths = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symact.comparison import COLUMNS, Comparison
+from symact.comparison import Comparison
 from symact.expressions import dag
 from symact.figures import Figures
 from symact.plots import svg
@@ -26,6 +26,17 @@ from symact.report import (
 from symact.sweep_text import SWEEP_TITLES, sweep_rows, sweep_title
 from symact.text_tables import ulp_text
 from symact.version import __version__
+from symact.vjps.comparison import VjpComparison
+from symact.vjps.text import (
+    VJP_TITLES,
+    kind_heads,
+    kind_rows,
+    vjp_format_title,
+    vjp_headline,
+    vjp_notes,
+    vjp_rows,
+    worst_lines,
+)
 
 if TYPE_CHECKING:
     from symact.compiler import Compilation
@@ -40,6 +51,7 @@ _STYLE = """
 .symact p { margin: .4em 0; max-width: 75ch; } .symact .note { color: #555; }
 .symact math { font-size: 1.15em; margin: .5em 0; text-align: left; }
 .symact .wide { overflow-x: auto; }
+.symact .place { max-width: none; overflow-wrap: anywhere; }
 .symact table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .86em; }
 .symact caption { text-align: left; font-weight: 600; padding: .3em 0; }
 .symact th, .symact td { padding: .2em .7em; text-align: right; white-space: nowrap; }
@@ -57,7 +69,9 @@ body { margin: 2em auto; max-width: 1100px; padding: 0 1em; }
 """.strip()
 
 
-def page(comparison: Comparison, compilation: Compilation, swept: Exhaustive | None = None) -> str:
+def page(
+    comparison: Comparison | VjpComparison, compilation: Compilation, swept: Exhaustive | None = None
+) -> str:
     """The whole page: formulas, picture, tables and the emitted source; nothing is loaded from elsewhere.
 
     Args:
@@ -85,7 +99,7 @@ def page(comparison: Comparison, compilation: Compilation, swept: Exhaustive | N
     )
 
 
-def comparison_fragment(comparison: Comparison) -> str:
+def comparison_fragment(comparison: Comparison | VjpComparison) -> str:
     """What a notebook shows of a comparison."""
     inner = "\n".join([f"<p><code>{escape(comparison.formula)}</code></p>", *_results(comparison)])
     return f'<style>{_STYLE}</style><div class="symact">{inner}</div>'
@@ -102,19 +116,21 @@ def activation_fragment(compilation: Compilation) -> str:
 
 def _formulas(compilation: Compilation) -> list[str]:
     formula = compilation.formula
-    (variable,) = formula.inputs
-    derivative = compilation.family.programs[(variable,)].expression
-    lines = [
-        _equation(f"{formula.name}", formula.expression, variable),
-        _equation(f"{formula.name}′", derivative, variable),
-    ]
+    variable = ", ".join(formula.inputs)
+    lines = [_equation(formula.name, variable, formula.with_indices or formula.expression)]
+    for name in formula.variables:
+        if (name,) in compilation.family.programs:
+            derivative = compilation.family.programs[(name,)].expression
+            only = formula.variables == formula.inputs and len(formula.inputs) == 1
+            sign = f"{formula.name}′" if only else f"∂{formula.name}/∂{name}"
+            lines.append(_equation(sign, variable, derivative))
     if formula.parameters:
         given = ", ".join(f"{p.name} = {p.default:g}" for p in formula.parameters)
         lines.append(f'<p class="note">compared at {escape(given)}</p>')
     return lines
 
 
-def _equation(name: str, expression: sp.Expr, variable: str) -> str:
+def _equation(name: str, variable: str, expression: sp.Expr) -> str:
     parts = sum(1 for _, _ in zip(dag(expression), range(_MOST_PARTS + 1), strict=False))
     if parts > _MOST_PARTS:
         return f'<p class="note">{escape(name)}({escape(variable)}): more than {_MOST_PARTS} parts</p>'
@@ -130,22 +146,55 @@ def _equation(name: str, expression: sp.Expr, variable: str) -> str:
     )
 
 
-def _results(comparison: Comparison) -> list[str]:
+def _results(comparison: Comparison | VjpComparison) -> list[str]:
+    if isinstance(comparison, VjpComparison):
+        return _vjp_results(comparison)
     notes = [line for line in (*problem_lines(comparison), kink_line(comparison)) if line]
-    picture = base64.b64encode(svg(comparison).encode()).decode()
     words = f"Function and derivative above; error in ULP of {', '.join(comparison.contenders)} below"
     return [
         f"<p>{escape(headline(comparison))}</p>",
         *(f'<p class="note">{escape(note)}</p>' for note in notes),
         "<h2>Error against the exact value</h2>",
-        f'<img alt="{escape(words)}" src="data:image/svg+xml;base64,{picture}">',
+        _picture(comparison, words),
         "<h2>Figures</h2>",
         *_format_tables(comparison),
         f"<h2>Over ranges, {escape(comparison.dtype)}</h2>",
         _ranges("Derivative", comparison, [row.gradients for row in comparison.ranges]),
         _ranges("Value", comparison, [row.values for row in comparison.ranges]),
+        *(
+            _ranges(title, comparison, [row.parameter_gradients[title] for row in comparison.ranges])
+            for title in comparison.parameter_gradients
+        ),
         "<h2>At chosen points</h2>",
         _points(comparison),
+    ]
+
+
+def _picture(comparison: Comparison | VjpComparison, words: str) -> str:
+    picture = base64.b64encode(svg(comparison).encode()).decode()
+    return f'<img alt="{escape(words)}" src="data:image/svg+xml;base64,{picture}">'
+
+
+def _vjp_results(comparison: VjpComparison) -> list[str]:
+    tables = [
+        _table(vjp_format_title(dtype, compared), ["", "", *VJP_TITLES], vjp_rows(compared), who=1)
+        for dtype, compared in comparison.formats.items()
+    ]
+    kinds = [
+        _table(f"{title}: worst error in ULP", kind_heads(comparison, title), kind_rows(comparison, title))
+        for title in comparison.columns
+    ]
+    return [
+        f"<p>{escape(vjp_headline(comparison))}</p>",
+        *(f'<p class="note">{escape(note)}</p>' for note in vjp_notes(comparison)),
+        "<h2>Error against the exact value</h2>",
+        _picture(comparison, f"Worst error in ULP of {', '.join(comparison.contenders)} by kind of point"),
+        "<h2>Figures</h2>",
+        *tables,
+        f"<h2>By kind of point, {escape(comparison.dtype)}</h2>",
+        *kinds,
+        "<h2>Where the worst gradients are</h2>",
+        *(f'<p class="place"><code>{escape(line)}</code></p>' for line in worst_lines(comparison)),
     ]
 
 
@@ -153,7 +202,7 @@ def _format_tables(comparison: Comparison) -> Iterable[str]:
     for dtype, compared in comparison.formats.items():
         rows = [
             [column if i == 0 else "", name, *figure_cells(figures)]
-            for column in COLUMNS
+            for column in compared.titles
             for i, (name, figures) in enumerate(compared.column(column).items())
         ]
         yield _table(format_title(dtype, compared), ["", "", *FIGURE_TITLES], rows, who=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,10 @@ from symact.stabilize.formats import ALL_FORMATS, Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from symact.comparison import Comparison, Curves
+    from symact.vjps.comparison import VjpComparison
 
 # Okabe and Ito's palette, told apart by the colour-blind; in print by line style and marker.
 STYLES = (
@@ -26,49 +30,75 @@ STYLES = (
 )
 _TRUTH = "#333333"
 _LINEAR_BELOW = 1e-2
-_FLOOR = 0.1
-_COLUMNS = ("value", "derivative")
+FLOOR = 0.1
+_PANEL = 5.25
+_NOT_DRAWN = ("second derivative",)
 # Each point drawn is the worst of so many neighbours: single lucky inputs would only be noise.
 _STRETCH = 6
 _LONGEST_TITLE = 70
 
 
-def png(comparison: Comparison, dpi: int = 150) -> bytes:
+def png(comparison: Comparison | VjpComparison, dpi: int = 150) -> bytes:
     """The picture of a comparison as PNG."""
-    return _drawn(comparison, format="png", dpi=dpi)
+    return _drawn(comparison, "png", dpi)
 
 
-def svg(comparison: Comparison) -> str:
+def svg(comparison: Comparison | VjpComparison) -> str:
     """The picture of a comparison as SVG."""
-    return _drawn(comparison, format="svg").decode()
+    return _drawn(comparison, "svg", 72).decode()
 
 
-def _drawn(comparison: Comparison, **options: Any) -> bytes:
+@contextmanager
+def picture(
+    size: tuple[float, float], file_format: str, dpi: int
+) -> Iterator[tuple[Figure, Callable[[], bytes]]]:
+    """A figure to draw on, and what makes a file of it."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     settings: Any = {"font.size": 10, "svg.hashsalt": "symact", "svg.fonttype": "path"}
     with mpl.rc_context(settings):
-        figure = Figure(figsize=(10.5, 6.6), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(2, 2, sharex=True, height_ratios=(2, 3))
-        for i, column in enumerate(_COLUMNS):
+
+        def finish() -> bytes:
+            buffer = io.BytesIO()
+            metadata = {"Date": None} if file_format == "svg" else {}
+            figure.savefig(buffer, metadata=metadata, format=file_format, dpi=dpi)
+            return buffer.getvalue()
+
+        yield figure, finish
+
+
+def titled(figure: Figure, name: str, formula: str, dtype: str) -> None:
+    """Head ``figure`` with what was compared; a long formula is cut."""
+    short = formula if len(formula) <= _LONGEST_TITLE else formula[: _LONGEST_TITLE - 1] + "…"
+    figure.suptitle(f"{name}: {short}   ({dtype})").set_parse_math(False)
+
+
+def _drawn(comparison: Comparison | VjpComparison, file_format: str, dpi: int) -> bytes:
+    from symact.vjps.comparison import VjpComparison
+
+    if isinstance(comparison, VjpComparison):
+        from symact.vjps.plot import vjp_picture
+
+        return vjp_picture(comparison, file_format, dpi)
+    columns = [column for column in comparison.curves.truths if column not in _NOT_DRAWN]
+    with picture((_PANEL * len(columns), 6.6), file_format, dpi) as (figure, finish):
+        axes = figure.subplots(2, len(columns), sharex=True, height_ratios=(2, 3))
+        entries: dict[str, Any] = {}
+        for i, column in enumerate(columns):
             _draw_truth(axes[0, i], comparison.curves, column)
             _draw_errors(axes[1, i], comparison, column)
-        handles, labels = axes[1, 0].get_legend_handles_labels()
-        more = {label: h for h, label in zip(*axes[1, 1].get_legend_handles_labels(), strict=True)}
-        more.update(zip(labels, handles, strict=True))
-        if more:
-            figure.legend(more.values(), more.keys(), loc="outside lower center", ncols=min(4, len(more)))
-        formula = comparison.formula
-        short = formula if len(formula) <= _LONGEST_TITLE else formula[: _LONGEST_TITLE - 1] + "…"
-        title = figure.suptitle(f"{comparison.name}: {short}   ({comparison.curves.dtype})")
-        title.set_parse_math(False)
-        buffer = io.BytesIO()
-        metadata = {"Date": None} if options["format"] == "svg" else {}
-        figure.savefig(buffer, metadata=metadata, **options)
-    return buffer.getvalue()
+            for handle, label in zip(*axes[1, i].get_legend_handles_labels(), strict=True):
+                entries.setdefault(label, handle)
+        if entries:
+            figure.legend(
+                entries.values(), entries.keys(), loc="outside lower center", ncols=min(4, len(entries))
+            )
+        titled(figure, comparison.name, comparison.formula, comparison.curves.dtype)
+        return finish()
 
 
 def _draw_truth(axes: Axes, curves: Curves, column: str) -> None:
@@ -98,7 +128,7 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
         x, worst = stretches(curves.x, errors)
         axes.plot(
             x,
-            np.clip(worst, _FLOOR, ceiling),
+            np.clip(worst, FLOOR, ceiling),
             linestyle=line,
             color=colour,
             marker=marker,
@@ -123,7 +153,7 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     axes.axhline(4, color="0.45", lw=0.8, ls=(0, (2, 2)))
     axes.text(1.01, 4, "4", color="0.3", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
     axes.set_yscale("log")
-    axes.set_ylim(_FLOOR * 0.7, ceiling * 6.0 ** (len(lines) + 1))
+    axes.set_ylim(FLOOR * 0.7, ceiling * 6.0 ** (len(lines) + 1))
     axes.set_ylabel(f"error in ULP of {curves.dtype}" if column == "value" else "")
     axes.set_xlabel("x")
     axes.grid(True, which="major", color="0.88", lw=0.6)

@@ -1,4 +1,7 @@
-"""Progress: what a long compilation is doing, on a terminal only, and only once it takes long."""
+"""Progress: what long work is doing, in one line on a terminal, which is wiped when it is done.
+
+Nothing spins: that takes a thread, and the search forks, which is safe only without threads.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-# Seconds after which something is shown.
+# Seconds after which a count is shown.
 _PATIENCE = 1.0
 
 
@@ -22,28 +25,50 @@ def silent(done: int, total: int) -> None:
     """The update that shows nothing."""
 
 
-@contextmanager
-def on_terminal(what: str) -> Iterator[Update]:
-    """An update that writes ``what`` and the count to stderr, past a second; wiped when done.
+class Line:
+    """A line on stderr that is written over again and again; nothing where that is no terminal."""
 
-    Nothing spins: that takes a thread, and the search forks, which is safe only without threads.
+    def __init__(self) -> None:
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Write ``text`` over what the line shows."""
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{text:{self._width}}")
+            sys.stderr.flush()
+            self._width = max(self._width, len(text))
+
+    def wipe(self) -> None:
+        """Leave nothing of it."""
+        if self._width:
+            sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.flush()
+            self._width = 0
+
+    def keep(self) -> None:
+        """Leave it as it stands, and go to the next line."""
+        if self._width:
+            sys.stderr.write("\n")
+            self._width = 0
+
+
+@contextmanager
+def on_terminal(what: str, *, at_once: bool = False) -> Iterator[Update]:
+    """An update that shows ``what`` and the count, past a second.
+
+    Args:
+        what: is being done.
+        at_once: whether that much is shown from the start: for work that has no count.
     """
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    began, width = time.monotonic(), 0
+    line, began = Line(), time.monotonic()
 
     def update(done: int, total: int) -> None:
-        nonlocal width
         if time.monotonic() - began > _PATIENCE:
-            line = f"{what} … {done} of {total}"
-            sys.stderr.write(f"\r{line}")
-            sys.stderr.flush()
-            width = max(width, len(line))
+            line.show(f"{what} … {done} of {total}")
 
+    if at_once:
+        line.show(f"{what} …")
     try:
         yield update
     finally:
-        if width:
-            sys.stderr.write(f"\r{' ' * width}\r")
-            sys.stderr.flush()
+        line.wipe()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from symact.comparison import COLUMNS, Comparison, FormatComparison
+from symact.comparison import Comparison, FormatComparison
 from symact.figures import Figures
 from symact.stabilize.score import WRONG
 from symact.text_tables import rendered, table_of, ulp_text
+
+if TYPE_CHECKING:
+    from symact.vjps.comparison import VjpComparison
 
 
 def headline(comparison: Comparison) -> str:
@@ -33,10 +37,10 @@ def problem_lines(comparison: Comparison) -> list[str]:
     places: dict[tuple[str, str], list[str]] = {}
     for dtype, compared in comparison.formats.items():
         for name, reasons in compared.problems.items():
-            for column in COLUMNS:
+            for column in compared.titles:
                 if column in reasons:
                     places.setdefault((name, reasons[column]), []).append(f"{column} in {dtype}")
-    everywhere = len(COLUMNS) * len(comparison.formats)
+    everywhere = sum(len(compared.titles) for compared in comparison.formats.values())
     return [
         f"{name}: not compared{'' if len(where) == everywhere else ' (' + ', '.join(where) + ')'}: {why}"
         for (name, why), where in places.items()
@@ -51,13 +55,19 @@ def kink_line(comparison: Comparison) -> str:
     return f"At the kinks (x = {listed}) either side's derivative and all between them count as right."
 
 
-def comparison_text(comparison: Comparison, width: int | None = None) -> str:
+def comparison_text(comparison: Comparison | VjpComparison, width: int | None = None) -> str:
     """The comparison as tables: every format, chosen points, then ranges in the first format.
 
     Args:
         comparison: what to show.
         width: of the terminal, in characters; numbers are never cut, so a table may be wider.
     """
+    from symact.vjps.comparison import VjpComparison
+
+    if isinstance(comparison, VjpComparison):
+        from symact.vjps.text import vjp_text
+
+        return vjp_text(comparison, width)
     parts = [comparison.formula, headline(comparison), *problem_lines(comparison)]
     parts += [line for line in [kink_line(comparison)] if line]
     rows = comparison.ranges
@@ -67,6 +77,10 @@ def comparison_text(comparison: Comparison, width: int | None = None) -> str:
         _specials_table(comparison, width),
         _ranges_table(comparison, "Derivative", [r.gradients for r in rows], comparison.gradients, width),
         _ranges_table(comparison, "Value", [r.values for r in rows], comparison.values, width),
+        *(
+            _ranges_table(comparison, title, [r.parameter_gradients[title] for r in rows], whole, width)
+            for title, whole in comparison.parameter_gradients.items()
+        ),
     ]
     return "\n".join([*parts, "", *tables])
 
@@ -97,7 +111,7 @@ def format_title(dtype: str, compared: FormatComparison) -> str:
 def _format_table(dtype: str, compared: FormatComparison, width: int | None) -> str:
     rows = [
         [column if i == 0 else "", name, *figure_cells(figures)]
-        for column in COLUMNS
+        for column in compared.titles
         for i, (name, figures) in enumerate(compared.column(column).items())
     ]
     return figures_table(format_title(dtype, compared), FIGURE_TITLES, rows, width)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-import click
-
+from symact.progress import Line
 from symact.report import FIGURE_TITLES, figure_cells, figures_table
 
 if TYPE_CHECKING:
@@ -40,19 +38,21 @@ def sweep_text(found: Exhaustive, width: int | None = None) -> str:
 
 
 class ProgressLine:
-    """A line on stderr with the share done and the time left, on a terminal only."""
+    """A line on the terminal with the share done and the time left; it stays when all is done."""
 
     def __init__(self) -> None:
+        self._line = Line()
         self._at_first: int | None = None
 
     def __call__(self, done: int, wanted: int, seconds: float) -> None:
-        if not sys.stderr.isatty():
-            return
         if self._at_first is None:  # what the journal held already took no time of this run
             self._at_first = done - 1
         left = seconds / (done - self._at_first) * (wanted - done)
-        line = f"{done / wanted:7.2%} of all float32 inputs, {_clock(seconds)} so far, {_clock(left)} left"
-        click.echo(f"\r{line}   ", err=True, nl=done == wanted)
+        self._line.show(
+            f"{done / wanted:7.2%} of all float32 inputs, {_clock(seconds)} so far, {_clock(left)} left"
+        )
+        if done == wanted:
+            self._line.keep()
 
 
 def _clock(seconds: float) -> str:

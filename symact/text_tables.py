@@ -20,12 +20,15 @@ def table_of(title: str) -> Table:
 
 def rendered(table: Table, width: int | None) -> str:
     """The table as text, without colour: as wide as asked for, or as its longest words need."""
+    # As a line of its own: in the table it would be broken to the width of the columns.
+    title, table.title = table.title, None
     console = Console(file=io.StringIO(), width=width or _WIDTH_WITHOUT_A_TERMINAL, color_system=None)
     needed = Measurement.get(console, console.options, table).minimum
     console.width = max(console.width, needed)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+    lines = "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+    return f"{title}\n{lines}"
 
 
 def ulp_text(error: float) -> str:
