@@ -24,6 +24,7 @@ from symact.stabilize.truth import Truth
 
 # Above this size, and with more symbols, SymPy's polynomial arithmetic takes seconds.
 _MOST_NODES, _MOST_SYMBOLS = 150, 6
+_UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 
 
 class Log1p(sp.Function):  # type: ignore[misc]
@@ -234,7 +235,7 @@ def _bounded(argument: sp.Expr, families: list[_Family]) -> tuple[_Family, int, 
     power = _lowest_power(denominator, t) - _lowest_power(numerator, t)
     bounded = sp.cancel(argument * t**power)
     limit = bounded.subs(t, 0)
-    return None if limit == 0 or not limit.is_finite else (family, power, bounded)
+    return None if limit == 0 or limit.has(*_UNDEFINED) else (family, power, bounded)
 
 
 def _lowest_power(expression: sp.Expr, symbol: sp.Symbol) -> int:

@@ -39,6 +39,7 @@ _u, _v, _w, _z = map(var, "uvwz")
 (_sinh, _cosh, _tanh, _asinh, _acosh, _atanh) = (
     partial(node, name) for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
 )
+_pow = partial(node, "pow")
 _sin, _cos, _tan, _atan = (partial(node, name) for name in ("sin", "cos", "tan", "atan"))
 _erf, _erfc, _max = partial(node, "erf"), partial(node, "erfc"), partial(node, "max")
 _half = const(sp.Rational(1, 2))
@@ -153,6 +154,9 @@ _EXPONENTIALS = (
     Identity("log-exp", _log(_exp(_u)), _u),
     Identity("log1p-expm1", _log1p(_expm1(_u)), _u),
     Identity("expm1-log1p", _expm1(_log1p(_u)), _u, _positive(1 + _u)),
+    Identity("power", _pow(_u, _v), _exp(_v * _log(_u)), _positive(_u)),
+    Identity("power-minus-one", _pow(_u, _v) - 1, _expm1(_v * _log(_u)), _positive(_u)),
+    Identity("log-power", _log(_pow(_u, _v)), _v * _log(_u), _positive(_u)),
     Identity("log-product", _log(_u * _v), _log(_u) + _log(_v), _positive(_u, _v)),
     Identity("log-quotient", _log(_u / _v), _log(_u) - _log(_v), _positive(_u, _v)),
     Identity("log-reciprocal", _log(1 / _u), -_log(_u), _positive(_u)),

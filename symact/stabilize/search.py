@@ -116,6 +116,7 @@ def stabilize(
     problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > _ROUGH)
     stable = _best(problem, target, primal)
     if target <= _ROUGH:
+        problem, stable = _seen_closer(problem, stable, target)
         stable = replace(stable, weak=weak_intervals(problem, stable.graph))
     return replace(
         stable,
@@ -160,6 +161,22 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     if _PROMISE < problem.score(single.graph).worst <= _WORTH * stable.after.worst:
         return _single(problem, single, before)
     return stable
+
+
+def _seen_closer(problem: Problem, stable: Stable, target: float) -> tuple[Problem, Stable]:
+    """The problem with the points at which a choice of regimes is checked, and ``stable`` judged there too:
+    what the last check found, no further search has mended. It still makes nothing worse."""
+    if len(stable.regimes) == 1 or problem.parameters:
+        return problem, stable
+    fresh = unseen(problem, stable.regimes)
+    if stable.parity:
+        fresh = np.concatenate([-fresh, fresh])
+    closer = problem.with_points(np.concatenate([problem.points, fresh]))
+    plain = Candidate("as written", to_graph(problem.expression))
+    before = closer.score(plain.graph)
+    if _price(closer, plain, target) <= float(price(closer.errors(stable.graph), target).sum()):
+        return closer, _single(closer, plain, before)
+    return closer, replace(stable, before=before, after=closer.score(stable.graph))
 
 
 def _for_all_parameters(
