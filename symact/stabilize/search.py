@@ -47,8 +47,9 @@ from symact.stabilize.simulate import cost
 TARGET = 3.5
 # What is promised, and what is aimed at where the first search does not keep it.
 _PROMISE, _CLOSER = 4.0, 2.0
-# How much more a single form may err than a choice of regimes that does not keep the promise either.
-_WORTH = 1.25
+# How much more a single form may err, at worst and in mean bits, than a choice of regimes that does not
+# keep the promise either.
+_WORTH, _WORTH_BITS = 1.25, 0.25
 _POINTS = 700
 _ROUNDS = 3
 # Forms with parameters whose input is kept within bounds: the best ones.
@@ -158,9 +159,9 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     # The search never makes it worse than the best single form.
     if _price(problem, single, target) <= float(price(problem.errors(graph), target).sum()):
         return _single(problem, single, before)
-    if _PROMISE < problem.score(single.graph).worst <= _WORTH * stable.after.worst:
-        return _single(problem, single, before)
-    return stable
+    simpler = _single(problem, single, before)
+    is_as_good = simpler.after.mean_bits <= stable.after.mean_bits + _WORTH_BITS
+    return simpler if is_as_good and _PROMISE < simpler.after.worst <= _WORTH * stable.after.worst else stable
 
 
 def _seen_closer(problem: Problem, stable: Stable, target: float) -> tuple[Problem, Stable]:
