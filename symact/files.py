@@ -21,7 +21,8 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes, *, forc
 
 def write_together(files: Mapping[str | os.PathLike[str], str | bytes], *, force: bool = False) -> None:
     """Write all of ``files``, path → content, or none of them; otherwise as ``write_atomically``."""
-    targets = [Path(path) for path in files]
+    # Of a link the file that it leads to is written, as every editor does.
+    targets = [path.resolve() if path.is_symlink() else path for path in map(Path, files)]
     for target in targets:
         _check(target, force)
     temporaries: list[Path] = []
@@ -48,6 +49,8 @@ def write_together(files: Mapping[str | os.PathLike[str], str | bytes], *, force
 def _check(target: Path, force: bool) -> None:
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a directory; name a file in it")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"cannot write {target}: it is no file; without an output, text goes to stdout")
     if target.exists() and not force:
         raise OutputError(f"{target} exists; pass --force (force=True) to overwrite it")
     if not target.parent.is_dir():

@@ -9,6 +9,17 @@ import sympy as sp
 from symact.expressions import substituted
 from symact.reductions import Reduction
 
+# What a Layer keeps of a weight besides the weight, each an argument and an attribute named
+# ``<weight>_<part>``: parts that Keras knows how to serialize, and the default.
+WEIGHT_ROLES = ("initializer", "regularizer", "constraint")
+WEIGHT_PARTS = (*WEIGHT_ROLES, "default")
+
+
+def class_name(name: str) -> str:
+    """The Layer's name for a function's: ``scaled_sigmoid`` → ``ScaledSigmoid``; never the function's own."""
+    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_") if part)
+    return f"{camel}Layer" if camel == name else camel
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -77,9 +88,8 @@ class Formula:
 
     @property
     def class_name(self) -> str:
-        """The Layer's name: ``scaled_sigmoid`` → ``ScaledSigmoid``; never the function's own."""
-        camel = "".join(part[:1].upper() + part[1:] for part in self.name.split("_") if part)
-        return f"{camel}Layer" if camel == self.name else camel
+        """The Layer's name."""
+        return class_name(self.name)
 
     def in_users_symbols(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with symact's real symbols replaced by the user's own."""

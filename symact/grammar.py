@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ import sympy as sp
 from symact.errors import FormulaError, UnsupportedError
 from symact.expressions import is_long
 from symact.reductions import WORDS as REDUCTIONS
+from symact.slips import described, hint, nearest
 from symact.vocabulary import ALL_NAMES, CONDITIONS, CONSTANTS, FUNCTIONS, Word
 
 # Limits, so that no text costs more than a moment: characters, nested levels, syntax nodes, digits
@@ -59,13 +59,6 @@ def parse_text(text: str) -> sp.Expr:
     return result
 
 
-def nearest(name: str, known: frozenset[str] | set[str]) -> str:
-    """A suggestion for an unknown ``name``, to follow a message; empty where none is near."""
-    lowered = {word.lower(): word for word in sorted(known)}
-    close = difflib.get_close_matches(name.lower(), list(lowered), 1, 0.6)
-    return f"; did you mean {lowered[close[0]]!r}?" if close else ""
-
-
 class _Reader:
     """One text on its way to SymPy."""
 
@@ -80,7 +73,8 @@ class _Reader:
             tree = ast.parse(self.python, mode="eval")
         except SyntaxError as error:
             offset = (error.offset or 1) - 1
-            raise FormulaError(self.text, f"not a formula: {error.msg}", self._position(offset)) from None
+            problem = f"not a formula: {error.msg}{hint(self.text)}"
+            raise FormulaError(self.text, problem, self._position(offset)) from None
         except (ValueError, RecursionError, MemoryError):
             raise FormulaError(self.text, "not a formula: it cannot be read") from None
         if sum(1 for _ in ast.walk(tree)) > MOST_NODES:
@@ -148,7 +142,7 @@ class _Reader:
             case _:
                 raise self._refuse(
                     node,
-                    f"{_described(node)} has no place in a formula; "
+                    f"{described(node)} has no place in a formula; "
                     "use numbers, names, + - * / ^, comparisons and functions",
                 )
 
@@ -178,7 +172,7 @@ class _Reader:
         if value is True or value is False:
             return sp.true if value else sp.false
         if not isinstance(value, int | float):
-            raise self._refuse(node, f"{_described(node)} has no place in a formula")
+            raise self._refuse(node, f"{described(node)} has no place in a formula")
         # The digits as written: a float would already be rounded.
         literal = (ast.get_source_segment(self.python, node) or "").replace("_", "")
         parts = _NUMBER.match(literal)
@@ -195,6 +189,8 @@ class _Reader:
             raise self._refuse(node, f"the function {name!r} needs an argument: {name}(x)")
         if name.startswith("_"):
             raise self._refuse(node, f"the name {name!r} starts with an underscore")
+        if name == "I":
+            raise self._refuse(node, "the imaginary unit I has no real value")
         return sp.Symbol(name, real=True)
 
     def _power(self, node: ast.expr, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
@@ -241,8 +237,8 @@ class _Reader:
             return self._reduction(node, name, depth)
         word = FUNCTIONS.get(name) or CONDITIONS.get(name)
         if word is None:
-            hint = nearest(name, ALL_NAMES - set(CONSTANTS))
-            raise self._refuse(node, f"unknown function {name!r}{hint}", UnsupportedError)
+            problem = f"unknown function {name!r}{nearest(name, ALL_NAMES - set(CONSTANTS))}"
+            raise self._refuse(node, problem, UnsupportedError)
         self._check_count(node, name, word)
         read = self._condition if name in ("And", "Or", "Not") else self._number
         arguments = [read(arg, depth) for arg in node.args]
@@ -291,16 +287,3 @@ class _Reader:
         if built is sp.nan:
             raise self._refuse(node, "no branch of this Piecewise ever holds")
         return built
-
-
-def _described(node: ast.AST) -> str:
-    """What a refused piece of Python is called."""
-    if isinstance(node, ast.Constant):
-        return f"a {type(node.value).__name__} literal"
-    return {
-        ast.Attribute: "an attribute (a dot)",
-        ast.Lambda: "a lambda",
-        ast.IfExp: "if/else (use Piecewise)",
-        ast.Tuple: "a tuple",
-        ast.FloorDiv: "//",
-    }.get(type(node), f"{type(node).__name__} syntax")

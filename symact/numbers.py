@@ -27,7 +27,7 @@ def as_float(value: sp.Expr | None) -> float:
         try:
             return int(value.p) / int(value.q)
         except OverflowError:
-            return math.copysign(math.inf, value.p)
+            return math.inf if value.p > 0 else -math.inf
     precision = ctx.prec
     try:
         ctx.prec = 256

@@ -69,8 +69,13 @@ def _sign_of_ball(value: arb) -> arb:
     return value.sgn()
 
 
+# Whole numbers beyond this are no exponents that Arb has memory for.
+_LARGEST_BY_SQUARING = 2**40
+
+
 def _power_of_balls(base: arb, exponent: arb) -> arb:
-    integer = exponent.unique_fmpz() if exponent.is_exact() else None
+    is_small = exponent.is_exact() and abs(exponent) < _LARGEST_BY_SQUARING
+    integer = exponent.unique_fmpz() if is_small else None
     if integer is not None:
         return base**integer
     # x**y is real for negative x only at integers y, and 0**y is 0 for y > 0.

@@ -12,11 +12,13 @@ import sympy as sp
 from symact.convert import is_supported
 from symact.errors import FormulaError, OptionError, UnsupportedError
 from symact.expressions import dag, rewrite, spelled, substituted, symbols
-from symact.formula import Formula, Parameter
-from symact.grammar import nearest, parse_text
+from symact.formula import WEIGHT_PARTS, Formula, Parameter, class_name
+from symact.grammar import parse_text
 from symact.numbers import as_float
 from symact.reductions import LENGTH, Lifted, is_vector, lift
-from symact.vocabulary import ALL_NAMES, RESERVED
+from symact.reserved import LAYER_NAMES, RESERVED
+from symact.slips import nearest
+from symact.vocabulary import ALL_NAMES
 
 _DEFAULT_NAME = "activation"
 _LARGEST_NUMBER = 1e300
@@ -39,10 +41,14 @@ def parse(
         OptionError: an option is.
     """
     inputs = _check_inputs(inputs)
+    if params is not None and not isinstance(params, Mapping):
+        raise OptionError(f"params must map names to numbers, as in {{'beta': 1.0}}, not {params!r}")
     params = dict(params or {})
     name = check_identifier(_DEFAULT_NAME if name is None else name, "name")
+    taken = set(inputs) | ALL_NAMES | LAYER_NAMES | {name, class_name(name)}
+    taken |= {f"{weight}_{part}" for weight in trainable for part in WEIGHT_PARTS}
     for parameter in params:
-        check_identifier(parameter, "parameter name", extra=set(inputs) | ALL_NAMES | {name})
+        check_identifier(parameter, "parameter name", extra=taken)
     if name in inputs or name in ALL_NAMES - {name.lower()}:
         raise OptionError(f"the name {name!r} is taken by an input or a constant; choose another")
     if isinstance(formula, str):
@@ -160,8 +166,9 @@ def _check_numbers(text: str, expression: sp.Basic) -> None:
     for current in dag(expression):
         if isinstance(current, sp.Expr) and current.is_number and not current.is_infinite:
             value = abs(as_float(current))
-            if not value < _LARGEST_NUMBER:
-                raise FormulaError(text, f"the constant {spelled(current)[:60]} is no number of use here")
+            if not value < _LARGEST_NUMBER or (value < 1 / _LARGEST_NUMBER and not current.is_zero):
+                short = spelled(current) if len(spelled(current)) < 30 else current.evalf(6)
+                raise FormulaError(text, f"the constant {short} is beyond what float64 can compute with")
 
 
 def _check_symbols(

@@ -95,38 +95,4 @@ CONDITIONS: dict[str, Word] = {
 # Names of formulas over an axis.
 VECTOR_WORDS = frozenset({"Sum", "Mean", "ReduceMax", "ReduceMin"})
 
-# Names that the emitted module uses itself.
-RESERVED = frozenset(
-    [
-        "tf",
-        "keras",
-        "self",
-        "cls",
-        "call",
-        "upstream",
-        "gradient",
-        "training",
-        "mask",
-        "name",
-        "dtype",
-        "inputs",
-        "axis",
-        "keepdims",
-        "length",
-        "position",
-        "kwargs",
-        "config",
-        "float",
-        "int",
-        "str",
-        "super",
-        "type",
-        "print",
-        "math",
-        "None",
-        "True",
-        "False",
-    ]
-)
-
 ALL_NAMES = VECTOR_WORDS | frozenset(FUNCTIONS) | frozenset(CONSTANTS) | frozenset(CONDITIONS) | {"Piecewise"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -59,6 +60,16 @@ HOSTILE = [
     ["a*x", "--param", "a=1", "--trainable", "b"],
     ["unknown(x)"],
     ["y"],
+    ["1e400*x"],
+    ["1e-400*x"],
+    ["cos(10**400)*x"],
+    ["x*atan(x)", "--domain", "0,1e-300"],
+    # What the module or its layer calls so itself.
+    ["a*x", "--param", "a=1", "--name", "isinstance"],
+    ["build*x", "--param", "build=1"],
+    ["trainable*x", "--param", "trainable=1"],
+    ["Q*x", "--param", "Q=1", "--name", "q"],
+    ["a*x + a_regularizer", "--param", "a=1", "--param", "a_regularizer=1", "--trainable", "a"],
 ]
 
 
@@ -94,6 +105,20 @@ def test_an_existing_file_is_kept_without_force(tmp_path):
     assert "symact" in target.read_text()
     assert run("generate", "x", "-o", str(tmp_path / "no" / "out.py")).returncode == 1
     assert run("generate", "x", "-o", str(tmp_path)).returncode == 1
+
+
+def test_of_a_link_the_file_is_written_and_what_is_no_file_is_left_alone(tmp_path):
+    target, link, pipe = tmp_path / "out.py", tmp_path / "link.py", tmp_path / "pipe"
+    target.write_text("mine")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    assert run("generate", "x", "-o", str(link), "--force").returncode == 0
+    assert link.is_symlink()
+    assert "symact" in target.read_text()
+    refused = run("generate", "x", "-o", str(pipe), "--force")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert pipe.is_fifo()
 
 
 def test_a_formula_may_begin_with_a_minus():

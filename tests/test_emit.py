@@ -24,6 +24,10 @@ FORMULAS = {
     "x": {},
     "3/7": {},
     "Piecewise((1, And(x > 0, x < 1)), (2, Eq(x, 5)), (0.1, True))": {},
+    "x*atan(x*a_name_of_some_length) + another_long_name*x": {
+        "a_name_of_some_length": 1.5,
+        "another_long_name": 0.5,
+    },
 }
 
 
@@ -40,6 +44,12 @@ def test_module_is_clean_and_imports_nothing_else(formula, tmp_path, compiled):
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     assert imported == {"keras", "tensorflow"}
     assert max(map(len, activation.source.splitlines())) <= 88
+
+
+def test_a_constant_beyond_float32_is_infinite_there():
+    activation = symact.compile("x + 1e39", name="far", order=1)
+    assert np.isposinf(activation(np.float32(1.0)).numpy())
+    assert activation(np.float64(1.0)).numpy() == 1e39
 
 
 def test_docstring_says_what_it_is():

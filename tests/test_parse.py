@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from symact.errors import FormulaError, OptionError, SymactError, UnsupportedError
 from symact.grammar import parse_text
 from symact.parse import parse
+from symact.reserved import LAYER_NAMES
 from symact.vocabulary import FUNCTIONS
 
 x, y = sp.Symbol("x", real=True), sp.Symbol("y", real=True)
@@ -107,6 +108,30 @@ def test_anything_else_is_refused_at_once_in_one_line(text):
     assert len(str(refusal.value)) < 500
 
 
+HINTS = {
+    "2x": "2*x",
+    "|x|": "Abs(x)",
+    "x!": "factorial",
+    "x // 2": "//",
+    "I*x": "imaginary",
+    "tahn(x)": "tanh",
+}
+
+
+@pytest.mark.parametrize("text", HINTS)
+def test_a_common_slip_is_told_how_to_mend(text):
+    with pytest.raises(FormulaError) as refused:
+        parse_text(text)
+    assert HINTS[text] in str(refused.value)
+
+
+def test_no_parameter_takes_a_name_of_a_keras_layers_own():
+    import keras
+
+    own = {name for name in dir(keras.layers.Layer()) if not name.startswith("_")}
+    assert own <= LAYER_NAMES
+
+
 def test_unknown_names_are_named_with_the_nearest():
     with pytest.raises(UnsupportedError, match=r"unknown function 'sigmod'; did you mean 'sigmoid'"):
         parse("sigmod(x)")
@@ -199,8 +224,8 @@ def _grow(children):
 @given(st.recursive(_leaves, _grow, max_leaves=6))
 def test_what_sympy_prints_parses_back(text):
     expression = parse_text(text)
-    # SymPy multiplies a number into a sum when it reads, and may not have when it wrote.
-    assert sp.expand(parse_text(str(expression)) - expression) == 0
+    # SymPy multiplies a number into a sum, and simplifies | |x| |, when it reads, and may not have when it wrote.
+    assert sp.expand((parse_text(str(expression)) - expression).doit()) == 0
 
 
 @settings(max_examples=200, deadline=None)

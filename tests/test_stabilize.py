@@ -210,3 +210,32 @@ def test_what_has_no_accurate_form_says_so():
     with pytest.warns(symact.AccuracyWarning, match=r"no accurate form of the value in float64 .* ULP"):
         activation = symact.compile("exp(exp(-x))", order=1)
     assert "no accurate form between" in activation.source
+
+
+SECOND = [
+    "x*tanh(log(1+exp(x)))",
+    "x*erf(log(1+exp(x)))",
+    "x*tanh(exp(x))",
+    "tanh(x)",
+    "x*(1+erf(x/sqrt(2)))/2",
+]
+
+
+@pytest.mark.parametrize("text", SECOND)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_second_derivatives_have_their_leading_digits(text, dtype, compiled, value_and_gradients):
+    activation = compiled(text)
+    points = np.linspace(-6.0, 6.0, 97)
+    _, _, second = value_and_gradients(activation, points, dtype)
+    (x,) = activation.formula.expression.free_symbols
+    truth, _ = Truth(differentiate(differentiate(activation.formula.expression, x), x)).at(points)
+    assert np.abs(second - truth).max() <= 1e-4 * np.abs(truth).max()
+
+
+def test_what_is_chosen_is_judged_between_the_points_that_it_was_chosen_on():
+    x = sp.Symbol("x", real=True)
+    stable = stabilize(sp.exp(-1 / x), "x", FLOAT32, domain=(0.0, np.inf))
+    points = np.unique(FLOAT32.round(np.geomspace(0.012, 1.0, 4000)))
+    found = simulate(stable.graph, {"x": points}, FLOAT32)
+    worst = ulp_error(found, *Truth(sp.exp(-1 / x)).at(points), FLOAT32).max()
+    assert stable.excess >= worst / 4

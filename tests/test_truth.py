@@ -75,3 +75,11 @@ def test_errors_in_ulp(computed, truth, expected):
 
 def test_bits_of_error():
     np.testing.assert_array_equal(bits_of_error(np.array([0.0, 1.0, 7.0])), [0.0, 1.0, 3.0])
+
+
+def test_towers_of_powers_have_a_truth_or_none_and_never_crash():
+    x = sp.Symbol("x", real=True)
+    tower = Truth(x**x**x**x)
+    assert tower.at(np.array([0.5, 2.0]))[0] == pytest.approx([0.5**0.5**0.5**0.5, 65536.0])
+    (huge,) = tower.at(np.array([1e30]))[0]
+    assert math.isinf(huge) or math.isnan(huge)

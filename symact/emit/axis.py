@@ -8,7 +8,7 @@ from symact.emit.axis_helpers import HELPERS
 from symact.emit.docstring import paragraph, titled
 from symact.emit.function import ARGUMENT_HELPERS, axis_function
 from symact.emit.layer import layer
-from symact.emit.module import GRADIENT_HELPERS, JIT, KERNEL_HELPERS, constants, helpers
+from symact.emit.module import GRADIENT_HELPERS, JIT, KERNEL_HELPERS, assembled, constants, helpers
 from symact.emit.printer import bodies, wrapped_call
 from symact.formula import Formula
 from symact.graph import Node, rebuild, var, variables
@@ -35,7 +35,7 @@ def emit_axis(schedule: AxisSchedule) -> str:
         *helpers({**ARGUMENT_HELPERS, **HELPERS}, public, but=functions),
         *public,
     ]
-    return "\n\n".join(parts[:3]) + "\n\n\n" + "\n\n\n".join(parts[3:]) + "\n"
+    return assembled(parts)
 
 
 def _docstring(schedule: AxisSchedule) -> str:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from symact.emit.function import definition_line, signature
 from symact.emit.printer import wrapped_call
-from symact.formula import Formula
-
-# The parts of a trainable parameter that Keras knows how to serialize, each with its module.
-_ROLES = ("initializer", "regularizer", "constraint")
+from symact.formula import WEIGHT_ROLES, Formula
 
 
 def layer(formula: Formula) -> str:
@@ -59,7 +56,7 @@ def _has_axis(formula: Formula) -> bool:
 def _init(formula: Formula) -> list[str]:
     given = ["self", *signature(formula)]
     for name in formula.trainable:
-        given += [f"{name}_{role}=None" for role in _ROLES]
+        given += [f"{name}_{role}=None" for role in WEIGHT_ROLES]
     given += ["shared_axes=None"] if formula.trainable else []
     given += [f"axis={formula.axis}"] if _has_axis(formula) else []
     given += [] if formula.keeps_axis else ["keepdims=False"]
@@ -70,7 +67,7 @@ def _init(formula: Formula) -> list[str]:
     ]
     for name in formula.trainable:
         lines += [f"    self.{name}_default = self.{name}"]
-        for role in _ROLES:
+        for role in WEIGHT_ROLES:
             lines += _kept_role(name, role)
     if formula.trainable:
         lines += [
@@ -235,7 +232,7 @@ def _config(formula: Formula) -> list[str]:
         own = f"{parameter.name}_default" if parameter.trainable else parameter.name
         lines.append(f'        config["{parameter.name}"] = self.{own}')
     for name in formula.trainable:
-        for role in _ROLES:
+        for role in WEIGHT_ROLES:
             head = f'config["{name}_{role}"] = keras.{role}s.serialize('
             lines += [f"        {line}" for line in wrapped_call(head, [f"self.{name}_{role}"], 8)]
     lines += ['        config["shared_axes"] = self.shared_axes'] if formula.trainable else []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from symact.emit.docstring import Variant, docstring
+from symact.emit.fit import fitted
 from symact.emit.function import ARGUMENT_HELPERS, arguments, function
 from symact.emit.layer import layer
 from symact.emit.printer import POLYNOMIAL, body, wrapped_call
@@ -41,8 +42,12 @@ def emit(schedule: Schedule) -> str:
         *helpers(ARGUMENT_HELPERS, public),
         *public,
     ]
-    # The docstring, the imports and the constants stand one line apart, definitions two.
-    return "\n\n".join(parts[:3]) + "\n\n\n" + "\n\n\n".join(parts[3:]) + "\n"
+    return assembled(parts)
+
+
+def assembled(parts: list[str]) -> str:
+    """The docstring, the imports and the constants one line apart, definitions two; no line too long."""
+    return fitted("\n\n".join(parts[:3]) + "\n\n\n" + "\n\n\n".join(parts[3:]) + "\n")
 
 
 def constants(formula: Formula) -> str:

@@ -179,10 +179,11 @@ class _Printer:
 
     def _number(self, current: Node) -> str:
         value = as_float(current.value)
+        if self.narrow:
+            with np.errstate(over="ignore"):  # beyond float32 it is infinite there
+                value = float(str(np.float32(value)))
         if np.isinf(value) or np.isnan(value):
             return f'float("{value}")'
-        if self.narrow:
-            value = float(str(np.float32(value)))
         return repr(value).replace("e+", "e")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from symact.errors import OptionError
 from symact.graph import Node
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.simulate import simulate
@@ -40,6 +41,9 @@ def sample(
     Half are spread over the ordinals, half over dense intervals about 0; besides, the neighbourhoods
     of ``around`` and of finite ends of the domain, from the next number outwards. Deterministic for a
     given ``seed``.
+
+    Raises:
+        OptionError: there are none.
     """
     random = np.random.default_rng(seed)
     low, high = max(domain[0], -fmt.max), min(domain[1], fmt.max)
@@ -57,7 +61,12 @@ def sample(
     parts.append(fmt.round(np.concatenate([-edges, [0.0], edges])))
     points = np.concatenate(parts)
     points = points[(np.abs(points) >= fmt.min_normal) | (points == 0.0)]
-    return np.unique(in_domain(points, domain))
+    inside = np.unique(in_domain(points, domain))
+    if not len(inside):
+        raise OptionError(
+            f"the domain ({domain[0]:g}, {domain[1]:g}) holds no normal number of {fmt.name}; widen it"
+        )
+    return inside
 
 
 def neighbourhood(fmt: Format, point: float) -> Array:
@@ -94,7 +103,7 @@ def edges(root: Node, name: str, points: Array, fmt: Format, values: Mapping[str
     return fmt.round(around[np.abs(around) <= fmt.max])
 
 
-def roots(truth: Truth, points: Array, values: Array, fmt: Format, **params: float) -> list[float]:
+def roots(truth: Truth, points: Array, values: Array, fmt: Format, /, **params: float) -> list[float]:
     """Numbers of ``fmt`` next to the sign changes of ``values`` at sorted ``points``, nearest 0 first.
 
     Found by bisection over ordinals; at most a handful, since functions such as sin have very many.

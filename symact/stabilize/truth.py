@@ -54,7 +54,7 @@ class Truth:
         self._constants: dict[int, list[Ball]] = {}
         self._known: dict[tuple[tuple[str, float], ...], dict[float, tuple[float, float]]] = {}
 
-    def at(self, points: Array | float, **params: float) -> tuple[Array, Array]:
+    def at(self, points: Array | float, /, **params: float) -> tuple[Array, Array]:
         """The values at ``points`` (float64, any shape) as unevaluated sums ``hi + lo``.
 
         ``hi`` is NaN where the expression has no value, and ±inf where it exceeds float64. Gaps
