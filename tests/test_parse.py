@@ -224,7 +224,7 @@ def _grow(children):
 @given(st.recursive(_leaves, _grow, max_leaves=6))
 def test_what_sympy_prints_parses_back(text):
     expression = parse_text(text)
-    # SymPy multiplies a number into a sum, and simplifies | |x| |, when it reads, and may not have when it wrote.
+    # SymPy multiplies a number into a sum, and simplifies | |x| |, when it reads, not always before.
     assert sp.expand((parse_text(str(expression)) - expression).doit()) == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from symact.emit.axis_helpers import HELPERS
-from symact.emit.docstring import paragraph, titled
+from symact.emit.docstring import differentiability, paragraph, titled
 from symact.emit.function import ARGUMENT_HELPERS, axis_function
 from symact.emit.layer import layer
 from symact.emit.module import GRADIENT_HELPERS, JIT, KERNEL_HELPERS, assembled, constants, helpers
@@ -40,7 +40,7 @@ def emit_axis(schedule: AxisSchedule) -> str:
 
 def _docstring(schedule: AxisSchedule) -> str:
     formula = schedule.formula
-    paragraphs = titled(formula)
+    paragraphs = [*titled(formula), differentiability(schedule.order)]
     if formula.parameters:
         paragraphs.append(
             paragraph("Parameters", [f"{p.name}: default {p.default!r}" for p in formula.parameters])

@@ -25,6 +25,8 @@ _MOST_SPLITS = 4
 _MOST_FITS = 48
 # Reach of a series at 0, tried from the largest down; the powers of two keep thresholds short.
 _REACHES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 2.0**-5, 2.0**-8, 2.0**-12)
+# An interval that begins closer to 0 than this is covered from 0 on.
+_NEAR_ZERO = 2.0**-8
 # Half-widths tried around a root, as shares of its size.
 _SHARES = (0.5, 0.25, 0.125, 0.03125, 2.0**-9)
 _STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 2.0**12, 2.0**20)
@@ -76,7 +78,7 @@ def cover(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
 
 
 def _cover_smooth(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
-    if low * high <= 0 or min(abs(low), abs(high)) < 1e-6:
+    if low * high <= 0 or min(abs(low), abs(high)) < _NEAR_ZERO:
         reach = yield from _at_zero(ground, low, high)
         if low < -reach:
             yield from _cover_side(ground, low, min(-reach, high))

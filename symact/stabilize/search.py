@@ -51,7 +51,8 @@ _PROMISE, _CLOSER = 4.0, 2.0
 # keep the promise either.
 _WORTH, _WORTH_BITS = 1.25, 0.25
 _POINTS = 700
-_ROUNDS = 3
+# Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
+_ROUNDS, _ATTEMPTS = 3, 5
 # Forms with parameters whose input is kept within bounds: the best ones.
 _MOST_CLAMPED = 3
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
@@ -258,7 +259,7 @@ def _search(
     points join the sample and it is made again.
     """
     there = ground(problem)
-    for attempt in range(_ROUNDS):
+    for attempt in range(_ATTEMPTS):
         candidates, errors, path = _covered(problem, there, candidates, target)
         regimes = bounds(
             settled(path, problem.points, errors, target),
@@ -270,7 +271,7 @@ def _search(
         )
         fresh = unseen(problem, regimes)
         failing = fresh[errors_of(problem, regimes, fresh) > max(target, 2.0 * TARGET)]
-        if attempt == _ROUNDS - 1 or not len(failing):
+        if attempt == _ATTEMPTS - 1 or not len(failing):
             break
         problem = problem.with_points(np.concatenate([problem.points, failing]))
     regimes = simplify(

@@ -11,25 +11,36 @@ from symact.graph import Node
 from symact.stabilize.formats import Array
 from symact.stabilize.problem import Problem
 from symact.stabilize.sampling import sample
+from symact.stabilize.score import WRONG
 
 # Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
 # half a unit of the input is as much there.
 _WEAK, _MOST_WEAK = 16.0, 3
+# Results below this many of the smallest normal numbers may lose a term or a factor.
+_HARDLY_NORMAL = 4.0
 # Between these errors in ULP, and with so many points, it is looked more closely for the worst one.
 _FEW, _CLOSER, _SEED = 4.0, 3000, 11
 
 
 def excess(problem: Problem, graph: Node) -> float:
-    """The worst error of ``graph`` in ULP, less what half a unit of the input changes next to roots.
+    """The worst error of ``graph`` in ULP, less what half a unit of the input changes next to roots, and
+    what the flushing of a term to zero does to results that are hardly normal numbers.
 
     Where it is more than a few units, the worst input is looked for more closely.
     """
-    worst = float((problem.errors(graph) - problem.excused()).max())
+    worst = _worst(problem, graph)
     if not _FEW < worst < _WEAK:
         return worst
     fresh = sample(problem.fmt, problem.domain, _CLOSER, _SEED)
     finer = problem.with_points(np.concatenate([problem.points, fresh]))
-    return float((finer.errors(graph) - finer.excused()).max())
+    return _worst(finer, graph)
+
+
+def _worst(problem: Problem, graph: Node) -> float:
+    errors = problem.errors(graph) - problem.excused()
+    sizes = np.abs([values for values, _ in problem.values]).min(axis=0)
+    flushed = (sizes < _HARDLY_NORMAL * problem.fmt.min_normal) & (errors < WRONG / 2)
+    return float(np.where(flushed, 0.0, errors).max())
 
 
 def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, float], ...]:
