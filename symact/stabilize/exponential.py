@@ -305,6 +305,10 @@ def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Nod
         branch = expression if with_parameters else resolve(expression, name, side)
         sides.append(dict(half_line(branch, name, side)))
     negative, positive = sides
-    for form in negative.keys() & positive.keys():
+    if not (negative and positive):
+        return
+    # A form that buys something on one side only goes with the first one on the other.
+    first_negative, first_positive = (next(iter(side.values())) for side in sides)
+    for form in dict.fromkeys([*negative, *positive]):
         condition = node("lt", to_graph(switch), 0)
-        yield form, choice(condition, negative[form], positive[form])
+        yield form, choice(condition, negative.get(form, first_negative), positive.get(form, first_positive))

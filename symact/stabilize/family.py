@@ -22,6 +22,10 @@ from symact.stabilize.task import Task
 
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
 _WIDER_ABOVE = {"balanced": 8.0, "fast": math.inf, "accurate": 4.0}
+# Errors (ULP) of forms for all values of the parameters up to which the defaults need none of their own.
+_SATISFYING = 1.5 * TARGET
+# Of forms for all values of parameters twice as much is expected; at the defaults there are others.
+_FOR_ALL_PARAMETERS = 2.0
 
 # By what a function is the derivative by, and by format.
 _Found = dict[Wrt, dict[str, Stable]]
@@ -68,7 +72,7 @@ def stabilize_family(
 
     worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
     finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
-    if not family.formula.parameters or (worst <= 2 * TARGET and finite):
+    if not family.formula.parameters or (worst <= _SATISFYING and finite):
         return StableFamily(widened(general, family, family.formula.defaults), {})
     exact = {
         family.formula.symbol(name): sp.Rational(repr(value))
@@ -106,10 +110,11 @@ def _widened(
     update: Update,
 ) -> _Found:
     """``found`` with those functions computed in float64 for which no form in float32 is accurate."""
+    bearable = _WIDER_ABOVE[prefer] * (_FOR_ALL_PARAMETERS if parameters else 1.0)
     poor = [
         wrt
         for wrt, by_format in found.items()
-        if by_format["float32"].excess > (_WIDER_ABOVE[prefer] if len(wrt) < 2 else WRONG / 2)
+        if by_format["float32"].excess > (bearable if len(wrt) < 2 else WRONG / 2)
     ]
     tasks = [_task(family, wrt, FLOAT32_IN_FLOAT64, parameters, prefer) for wrt in poor]
     result = dict(found)

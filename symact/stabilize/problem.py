@@ -18,8 +18,9 @@ from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth
 
 _SEED = 20240229
-# A formula with parameters is measured at its defaults and at these multiples of them.
-_PARAMETER_SCALES = (1.0, 0.5, 2.0)
+# A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
+# two, which would be exact.
+_PARAMETER_SCALES = (1.0, 0.6, 1.7)
 # Distance, relative to the input, within which a root explains errors.
 _NEAR_A_ROOT = 0.02
 # Steps of bisection that tell a root from a pole.
