@@ -22,10 +22,11 @@ from symact.comparison import (
 )
 from symact.contenders import Against, ComparisonImpossible, Contender, plain, rivals
 from symact.coverage import Mask, chosen, covered, drawn, edges
+from symact.dense import suspects
 from symact.errors import OptionError
 from symact.figures import Figures, tally
 from symact.judge import Judge
-from symact.stabilize.formats import ALL_FORMATS, Array, Format
+from symact.stabilize.formats import ALL_FORMATS, FLOAT64, Array, Format
 from symact.vjps.compare import compare_vjps
 from symact.vjps.comparison import VjpComparison
 
@@ -67,6 +68,7 @@ def compare(
         return compare_vjps(activation.formula, contenders, formats, samples, seed)
     trainable = activation.formula.trainable
     judges = [Judge(activation.formula, fmt, len(COLUMNS), trainable) for fmt in formats]
+    runs = [_in_format(judge, contenders, trainable, samples, seed) for judge in judges]
     return Comparison(
         formula=activation.formula.text,
         name=activation.name,
@@ -75,8 +77,8 @@ def compare(
         contenders=tuple(contender.name for contender in contenders),
         judged=tuple(contender.name for contender in contenders if contender.judged),
         kinks=tuple(judges[0].kinks),
-        formats={j.fmt.name: _in_format(j, contenders, trainable, samples, seed) for j in judges},
-        curves=_curves(judges[0], contenders, trainable),
+        formats={judge.fmt.name: compared for judge, (compared, _) in zip(judges, runs, strict=True)},
+        curves=_curves(judges[0], contenders, trainable, besides=runs[0][1]),
     )
 
 
@@ -103,9 +105,15 @@ Problems = dict[str, dict[str, str]]
 
 def _in_format(
     judge: Judge, contenders: list[Contender], trainable: tuple[str, ...], samples: int, seed: int
-) -> FormatComparison:
+) -> tuple[FormatComparison, Array]:
+    """The figures, and inputs where some contender does badly."""
     ends = edges(judge)
     points, coverage = covered(judge, ends, samples, seed)
+    # Only a narrow format can be screened; of the narrowest every number is covered anyway.
+    screenable = coverage == "sample" and judge.fmt is not FLOAT64
+    found = suspects(judge, contenders, ends, seed) if screenable else None
+    if found is not None:
+        points = np.union1d(points, found.worst)
     problems: Problems = {}
     columns = _measured(judge, contenders, points, problems)
     others = _by_parameters(judge, contenders, trainable, points, problems)
@@ -119,9 +127,10 @@ def _in_format(
         value, slope, second = (_figures(judge, points, column, within) for column in columns)
         ranges.append(RangeRow(low, high, value, slope, second, parameters(within)))
     everywhere = np.ones(points.shape, bool)
-    return FormatComparison(
+    compared = FormatComparison(
         inputs=len(points),
         coverage=coverage,
+        screened=None if found is None else found.screened,
         problems=problems,
         ranges=tuple(ranges),
         points=_rows(judge, contenders),
@@ -135,6 +144,7 @@ def _in_format(
             )
         ),
     )
+    return compared, np.zeros(0) if found is None else found.peaks
 
 
 def _measured(
@@ -254,8 +264,8 @@ def _number(value: float) -> float:
     return float(value) if value == value else math.nan
 
 
-def _curves(judge: Judge, contenders: list[Contender], trainable: tuple[str, ...]) -> Curves:
-    points = drawn(judge)
+def _curves(judge: Judge, contenders: list[Contender], trainable: tuple[str, ...], besides: Array) -> Curves:
+    points = drawn(judge, besides)
     columns = dict(zip(COLUMNS, _measured(judge, contenders, points, {}), strict=True))
     columns |= _by_parameters(judge, contenders, trainable, points, {})
     errors = {

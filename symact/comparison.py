@@ -8,7 +8,13 @@
     kinks         inputs where either side's derivative, and all between them, count as right
     formats       "float32" … → the comparison in that format:
         inputs      how many inputs were tried
-        coverage    "all": every number of the format; "sample": seeded, with the critical points
+        coverage    "all": every number of the format; "sample": seeded, with the critical points, and the
+                    worst places that a screening found
+        screened    null, or, of float32, what the worst places were looked for among: inputs (how many),
+                    columns, undecided (how many values there could not be enclosed, and were held against
+                    symact's own), often: [low, high], narrowest_often, narrowest: an error in an interval
+                    narrower than narrowest_often*|x| may be missed where low <= |x| <= high, and
+                    elsewhere one in an interval narrower than narrowest*|x|
         problems    contender → column → why there are no figures
         values, gradients, second_derivatives
                     contender → figures over all inputs: worst_ulp, worst_at, mean_bits,
@@ -85,11 +91,24 @@ class RangeRow:
 
 
 @dataclass(frozen=True)
+class Screened:
+    """What the worst places were looked for among; the module's docstring says what each field holds."""
+
+    inputs: int
+    columns: tuple[str, ...]
+    undecided: int
+    often: tuple[float, float]
+    narrowest_often: float
+    narrowest: float
+
+
+@dataclass(frozen=True)
 class FormatComparison:
     """All figures in one format; the module's docstring says what each field holds."""
 
     inputs: int
     coverage: str
+    screened: Screened | None
     problems: Mapping[str, Mapping[str, str]]
     values: Mapping[str, Figures]
     gradients: Mapping[str, Figures]

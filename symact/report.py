@@ -55,6 +55,23 @@ def kink_line(comparison: Comparison) -> str:
     return f"At the kinks (x = {listed}) either side's derivative and all between them count as right."
 
 
+def screened_lines(comparison: Comparison) -> list[str]:
+    """How densely the worst places were looked for, and so what may have been missed."""
+    lines = []
+    for dtype, compared in comparison.formats.items():
+        found = compared.screened
+        if found is not None:
+            low, high = found.often
+            open_ = f" ({found.undecided:,} of them by symact's own result)" if found.undecided else ""
+            lines.append(
+                f"{dtype}: the worst {' and '.join(found.columns)} were looked for at {found.inputs:,} inputs"
+                f"{open_}; an error in an interval narrower than {found.narrowest_often:.1e}·|x| for "
+                f"{low:g} ≤ |x| ≤ {high:g}, or than {found.narrowest:.1e}·|x| elsewhere, may be missed; "
+                "--exhaustive looks at every input."
+            )
+    return lines
+
+
 def comparison_text(comparison: Comparison | VjpComparison, width: int | None = None) -> str:
     """The comparison as tables: every format, chosen points, then ranges in the first format.
 
@@ -69,7 +86,7 @@ def comparison_text(comparison: Comparison | VjpComparison, width: int | None = 
 
         return vjp_text(comparison, width)
     parts = [comparison.formula, headline(comparison), *problem_lines(comparison)]
-    parts += [line for line in [kink_line(comparison)] if line]
+    parts += [line for line in [kink_line(comparison), *screened_lines(comparison)] if line]
     rows = comparison.ranges
     tables = [
         *(_format_table(dtype, compared, width) for dtype, compared in comparison.formats.items()),
