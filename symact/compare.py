@@ -144,7 +144,18 @@ def _in_format(
             )
         ),
     )
-    return compared, np.zeros(0) if found is None else found.peaks
+    return compared, np.union1d(_worst_places(compared), [] if found is None else found.peaks)
+
+
+def _worst_places(compared: FormatComparison) -> Array:
+    """Where each contender has its largest error, in every range and column."""
+    found = [
+        figures.worst_at
+        for row in compared.ranges
+        for column in (row.values, row.gradients, *row.parameter_gradients.values())
+        for figures in column.values()
+    ]
+    return np.array([x for x in found if x == x])
 
 
 def _measured(
