@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from symact.vjps.comparison import VjpComparison
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
+
+
+def _limit(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    from symact.figures import checked_limit
+
+    try:
+        return None if value is None else checked_limit(value)
+    except OptionError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
 _OPTIONS = [
     click.option(
         "--against", multiple=True, metavar="FUNCTION", help="A callable of the same formula; repeatable."
@@ -28,7 +39,13 @@ _OPTIONS = [
     click.option(
         "--dtype", "dtypes", multiple=True, type=click.Choice(_DTYPES), help="A format; default: all four."
     ),
-    click.option("--fail-above", type=float, metavar="ULP", help="Exit status 1 if an error is larger."),
+    click.option(
+        "--fail-above",
+        type=float,
+        metavar="ULP",
+        callback=_limit,
+        help="Exit status 1 if an error is larger.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     click.option("--plot", metavar="FILE.png", help="Draw the function, and everybody's errors."),
     click.option("--html", metavar="FILE.html", help="Write one page with everything in it."),

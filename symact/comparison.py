@@ -46,7 +46,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from symact.figures import Figures, require_none, shortfalls
+from symact.figures import Figures, checked_limit, require_none, shortfalls
 from symact.stabilize.formats import Array
 
 SCHEMA = 1
@@ -192,8 +192,12 @@ class Comparison:
         return self.formats[self.dtype].points
 
     def complaints(self, max_ulp: float) -> list[str]:
-        """Where a judged contender's value or derivative is worse than ``max_ulp``, not finite or missing."""
-        return list(self._complaints(max_ulp))
+        """Where a judged contender's value or derivative is worse than ``max_ulp``, not finite or missing.
+
+        Raises:
+            OptionError: ``max_ulp`` is negative or NaN.
+        """
+        return list(self._complaints(checked_limit(max_ulp)))
 
     def _complaints(self, max_ulp: float) -> Iterator[str]:
         for dtype, compared in self.formats.items():
@@ -217,9 +221,10 @@ class Comparison:
             max_ulp: the largest error that passes, in units in the last place.
 
         Raises:
-            AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
+            OptionError: ``max_ulp`` is negative or NaN.
+            AccuracyError: an AssertionError that says what is worse, by how much and at which input.
         """
-        require_none(self.name, self.complaints(max_ulp), max_ulp)
+        require_none(self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from symact.compiler import Compilation
 from symact.errors import OptionError, SymactError
-from symact.figures import Figures, require_none, shortfalls
+from symact.figures import Figures, checked_limit, require_none, shortfalls
 from symact.formula import Formula
 from symact.journal import Journal, default_path
 from symact.sweep import CHUNKS, ChunkFigures, Job, added_up, judge_chunk
@@ -55,6 +55,7 @@ class Exhaustive:
     def complaints(self, max_ulp: float) -> list[str]:
         """Where a value or derivative is worse than ``max_ulp`` or not finite."""
         found: list[str] = []
+        checked_limit(max_ulp)
         for title, column in (("value", self.values), ("derivative", self.gradients)):
             for name, figures in column.items():
                 what = f"{name}, {title} over all float32 inputs"
@@ -65,9 +66,10 @@ class Exhaustive:
         """Raise unless every contender's value and derivative are accurate everywhere.
 
         Raises:
-            AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
+            OptionError: ``max_ulp`` is negative or NaN.
+            AccuracyError: an AssertionError that says what is worse, by how much and at which input.
         """
-        require_none(self.name, self.complaints(max_ulp), max_ulp)
+        require_none(self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """In plain dicts and numbers; NaN as strings, as in ``Comparison.as_dict``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -119,7 +118,8 @@ def test_the_command_line_writes_both_and_judges_afterwards(tmp_path, monkeypatc
     done = CliRunner().invoke(cli, [*given, "--plot", "e.png", "--html", "e.html", "--fail-above", "4"])
     assert done.exit_code != 0
     assert "tf.nn.elu, value in float16" in str(done.exception)
-    assert "symact" not in re.sub(r"^activation is off.*?: ", "", str(done.exception))
+    assert "symact" not in str(done.exception)
+    assert len(str(done.exception)) < 300
     assert "float16: 63,487 inputs" in done.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.html", "e.png"]
     # Autodiff of the formula is as bad, and is not judged; symact's own column passes.

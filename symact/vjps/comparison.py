@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from symact.comparison import plain_data
-from symact.figures import require_none, shortfalls
+from symact.figures import checked_limit, require_none, shortfalls
 from symact.vjps.scoring import VjpFigures
 from symact.vjps.truth import VALUE
 
@@ -102,8 +102,12 @@ class VjpComparison:
         return {title: by_name for title, by_name in self.columns.items() if title != VALUE}
 
     def complaints(self, max_ulp: float) -> list[str]:
-        """Where a judged contender's value or product is worse than ``max_ulp``, not finite or missing."""
-        return list(self._complaints(max_ulp))
+        """Where a judged contender's value or product is worse than ``max_ulp``, not finite or missing.
+
+        Raises:
+            OptionError: ``max_ulp`` is negative or NaN.
+        """
+        return list(self._complaints(checked_limit(max_ulp)))
 
     def _complaints(self, max_ulp: float) -> Iterator[str]:
         for dtype, compared in self.formats.items():
@@ -124,9 +128,10 @@ class VjpComparison:
             max_ulp: the largest error that passes, in ``unit``.
 
         Raises:
-            AccuracyError: an AssertionError that lists what is worse, by how much and where.
+            OptionError: ``max_ulp`` is negative or NaN.
+            AccuracyError: an AssertionError that says what is worse, by how much and where.
         """
-        require_none(self.name, self.complaints(max_ulp), max_ulp)
+        require_none(self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
