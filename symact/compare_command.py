@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symact.console import check_output, show, silent_native_stderr, width
+from symact.console import check_output, others_on_stderr, show, silent_native_stderr, width
 from symact.errors import OptionError
 from symact.progress import on_terminal
 
@@ -110,7 +110,7 @@ def run_compare(compilation: Compilation, request: Request) -> None:
 
         check_sweepable(compilation.formula)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with on_terminal("comparing", at_once=True), silent_native_stderr():
+    with others_on_stderr(), on_terminal("comparing", at_once=True), silent_native_stderr():
         from symact.activation import load
         from symact.compare import compare
 

@@ -60,3 +60,23 @@ def silent_native_stderr() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
+
+
+@contextlib.contextmanager
+def others_on_stderr() -> Iterator[None]:
+    """What other people's functions print, on stderr, whatever else is silent there: stdout has figures."""
+    sys.stdout.flush()
+    try:
+        screen = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # no file, as where a test collects what is printed
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    saved = os.dup(1)
+    try:
+        os.dup2(screen, 1)
+        with os.fdopen(screen, "w", errors="backslashreplace") as stream, contextlib.redirect_stdout(stream):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

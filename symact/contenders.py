@@ -102,7 +102,7 @@ class Contender:
                     tape.watch(list(tensors.values()))
                     y = tf.convert_to_tensor(self.function(_tensor(filled, fmt), **tensors))
                 found = tape.gradient(y, tensors)
-            except Exception as error:  # whatever somebody's function raises
+            except (Exception, SystemExit) as error:  # whatever somebody's function raises
                 raise ComparisonImpossible(reason(error)) from None
             parts.append({n: _numbers(gradient) for n, gradient in found.items()})
         columns: dict[str, Array | None] = {}
@@ -117,7 +117,7 @@ class Contender:
         filled = np.concatenate([points, np.full(batch - len(points), points[-1])])
         try:
             results = _differentiated(self.function, _tensor(filled, fmt), wanted)
-        except Exception as error:  # whatever somebody's function raises
+        except (Exception, SystemExit) as error:  # whatever somebody's function raises
             raise ComparisonImpossible(reason(error)) from None
         for result in results:
             if result is not None and result.shape != filled.shape:
@@ -151,7 +151,7 @@ def _numbers(tensor: Any) -> Array | None:
     return None if tensor is None else np.asarray(tf.cast(tensor, tf.float64).numpy())
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """What somebody's function raised, as a short line."""
     lines = str(error).strip().splitlines() or ["no message"]
     text = " ".join(lines[0].split())
@@ -287,6 +287,6 @@ def _imported(name: str, parts: list[str], splits: Iterable[int]) -> tuple[Any, 
             missing = str(error.name)
             if not wanted.startswith(missing) and parts[0] != "tf":
                 raise OptionError(f"cannot compare with {name!r}: its module needs {missing!r}") from None
-        except Exception as error:  # whatever somebody's module raises when imported
+        except (Exception, SystemExit) as error:  # whatever somebody's module raises when imported
             raise OptionError(f"cannot compare with {name!r}: {reason(error)}") from None
     raise OptionError(f"cannot compare with {name!r}: there is no module {missing!r}")

@@ -184,8 +184,9 @@ def _start_worker(directory: str, parent: int) -> None:
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.path.insert(0, directory)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    # What contenders print is not to be among the figures.
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

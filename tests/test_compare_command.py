@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -9,6 +13,18 @@ from symact.cli import cli
 from symact.errors import AccuracyError, OptionError
 from symact.figures import require_none
 
+# Prints while it is imported and while it runs, by Python and below it; the other one leaves.
+LOUD = """
+import os, sys
+import tensorflow as tf
+print("imported")
+def loud(x):
+    print("called")
+    os.write(1, b"written\\n")
+    return tf.nn.relu(x)
+def leaves(x):
+    sys.exit(3)
+"""
 ELU = "Piecewise((x, x > 0), (exp(x) - 1, True))"
 
 
@@ -37,3 +53,32 @@ def test_the_message_is_a_line_that_names_every_culprit():
     assert message.endswith("and 38 more")
     assert len(message) < 300
     require_none([], 0.0)
+
+
+def test_functions_that_print_or_exit_do_no_harm(tmp_path):
+    (tmp_path / "loud.py").write_text(LOUD)
+    (tmp_path / "gone.py").write_text("raise SystemExit('not today')")
+    given = ["--dtype=float16", "--json", *(f"--against={f}" for f in ("loud:loud", "loud:leaves", "gone:f"))]
+    done = subprocess.run(
+        [sys.executable, "-m", "symact", "compare", "Max(x, 0)", *given],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    compared = json.loads(done.stdout)["formats"]["float16"]
+    assert compared["values"]["loud:loud"]["worst_ulp"] == 0
+    assert "SystemExit: 3" in compared["problems"]["loud:leaves"]["value"]
+    assert "not today" in compared["problems"]["gone:f"]["value"]
+    for printed in ("imported", "called", "written"):
+        assert printed in done.stderr
+
+
+def test_a_function_of_pairs_that_exits_is_a_problem_of_its_own(compiled):
+    def leaves(a, b):
+        raise SystemExit
+
+    comparison = compiled("a*b", inputs=("a", "b")).compare(against=leaves, dtype="float32", samples=500)
+    assert "SystemExit" in comparison.problems["leaves"]["value"]
+    assert comparison.values["symact"].worst_ulp <= 1
