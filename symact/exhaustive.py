@@ -19,6 +19,7 @@ from symact.compiler import Compilation
 from symact.errors import OptionError, SymactError
 from symact.figures import Figures, checked_limit, require_none, shortfalls
 from symact.formula import Formula
+from symact.interrupts import children_end_too, deaf_children
 from symact.journal import Journal, default_path
 from symact.sweep import CHUNKS, ChunkFigures, Job, added_up, judge_chunk
 
@@ -170,9 +171,11 @@ def _by_processes(job: Job, chunks: list[int], count: int) -> Iterator[tuple[int
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(os.getcwd(), os.getpid()))
     try:
-        futures = {pool.submit(judge_chunk, job, chunk): chunk for chunk in chunks}
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result()
+        with children_end_too():
+            with deaf_children():
+                futures = {pool.submit(judge_chunk, job, chunk): chunk for chunk in chunks}
+            for future in as_completed(futures):
+                yield futures.pop(future), future.result()
     except BrokenProcessPool:
         raise SymactError("a worker process died; run the same command again to go on from there") from None
     finally:
