@@ -39,7 +39,7 @@ _UNCONNECTED = "TensorFlow sees no path from the output back to the input, so th
 def compare(
     activation: Activation,
     *,
-    against: Against | Iterable[Against] = (),
+    against: Against | Iterable[Against] | Mapping[str, Against] = (),
     dtype: str | Sequence[str] = "all",
     samples: int = 12_000,
     seed: int = 0,
@@ -49,7 +49,8 @@ def compare(
     Args:
         activation: a compiled activation; its parameters are taken at their defaults.
         against: callables that implement the same formula, or their names, such as
-            "keras.activations.gelu" or "my_module:my_function"; each is one more contender.
+            "keras.activations.gelu" or "my_module:my_function"; each is one more contender. A mapping has
+            them by the names that they are to be called.
         dtype: "float32", "float64", "float16", "bfloat16", several of them, or "all".
         samples: number of inputs over all ranges for float32 and float64, half uniform over ordinals,
             half over values, with kinks and roots besides; of the other two every number is tried.

@@ -41,12 +41,12 @@ the truth is 0, or infinite.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from symact.figures import Figures, checked_limit, require_none, shortfalls
+from symact.frozen import Result, plain_data
 from symact.stabilize.formats import Array
 
 SCHEMA = 1
@@ -59,7 +59,7 @@ def parameter_title(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class PointRow:
+class PointRow(Result):
     """One chosen input: the true gradient, and each contender's with its error in ULP."""
 
     x: float
@@ -69,7 +69,7 @@ class PointRow:
 
 
 @dataclass(frozen=True)
-class SpecialRow:
+class SpecialRow(Result):
     """An input that is not finite: the limit there and each contender's result, in one column."""
 
     x: float
@@ -79,7 +79,7 @@ class SpecialRow:
 
 
 @dataclass(frozen=True)
-class RangeRow:
+class RangeRow(Result):
     """One interval ``low <= x <= high``: figures of each column by contender."""
 
     low: float
@@ -103,7 +103,7 @@ class Screened:
 
 
 @dataclass(frozen=True)
-class FormatComparison:
+class FormatComparison(Result):
     """All figures in one format; the module's docstring says what each field holds."""
 
     inputs: int
@@ -131,7 +131,7 @@ class FormatComparison:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Result):
     """What is drawn: a grid of inputs, the truth there, and errors by column and contender."""
 
     dtype: str
@@ -141,7 +141,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """Result of ``compare``.
 
     ``values``, ``gradients``, ``second_derivatives``, ``ranges``, ``points`` and ``problems`` are those of
@@ -229,23 +229,14 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "curves"}
-        formats = {dtype: asdict(compared) for dtype, compared in self.formats.items()}
-        plain = plain_data({"schema": SCHEMA, **named, "formats": formats})
-        assert isinstance(plain, dict)
-        return plain
+        return dict(plain_data({"schema": SCHEMA, **named}))
+
+    def __str__(self) -> str:
+        from symact.report import comparison_text
+
+        return comparison_text(self)
 
     def _repr_html_(self) -> str:
         from symact.page import comparison_fragment
 
         return comparison_fragment(self)
-
-
-def plain_data(value: Any) -> Any:
-    """``value`` in dicts, lists, strings and numbers; floats that are not finite as strings."""
-    if isinstance(value, Mapping):
-        return {key: plain_data(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_data(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -208,21 +208,29 @@ def _stage(formula: Formula, expression: sp.Expr) -> Callable[[dict[str, Any]], 
 Against = str | Callable[[Any], Any]
 
 
-def rivals(against: Against | Iterable[Against]) -> list[Contender]:
+def rivals(against: Against | Iterable[Against] | Mapping[str, Against]) -> list[Contender]:
     """Contenders from names (``package.module.attribute`` or ``module:attribute``) and callables.
+
+    A mapping says what each is called; else a callable has the name that it gives itself, which need not be
+    the one it was found by: ``tf.nn.silu`` calls itself swish.
 
     Raises:
         OptionError: a name is written wrongly, or one of ``against`` is neither name nor callable.
     """
-    listed = [against] if isinstance(against, str) or callable(against) else list(against)
+    labels = list(against) if isinstance(against, Mapping) else None
+    if isinstance(against, str) or callable(against):
+        listed: list[Against] = [against]
+    else:
+        listed = list(against.values() if isinstance(against, Mapping) else against)
     taken = {"symact", "autodiff"}
     found = []
-    for one in listed:
+    for i, one in enumerate(listed):
         if not isinstance(one, str) and not callable(one):
             raise OptionError(
                 f"against takes callables and names such as 'keras.activations.gelu', not {one!r}"
             )
         called = one if isinstance(one, str) else str(getattr(one, "__name__", type(one).__name__))
+        called = called if labels is None else str(labels[i])
         name, times = called, 1
         while name in taken:
             times += 1

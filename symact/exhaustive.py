@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from symact.compiler import Compilation
 from symact.errors import OptionError, SymactError
 from symact.figures import Figures, checked_limit, require_none, shortfalls
 from symact.formula import Formula
+from symact.frozen import Result, plain_data
 from symact.interrupts import children_end_too, deaf_children
 from symact.journal import Journal, default_path
 from symact.sweep import CHUNKS, ChunkFigures, Job, added_up, judge_chunk
@@ -31,7 +32,7 @@ Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class Exhaustive:
+class Exhaustive(Result):
     """Figures over every float32 input; contenders are symact and those it was compared against.
 
     Attributes:
@@ -74,9 +75,12 @@ class Exhaustive:
 
     def as_dict(self) -> dict[str, Any]:
         """In plain dicts and numbers; NaN as strings, as in ``Comparison.as_dict``."""
-        from symact.comparison import plain_data
+        return dict(plain_data(self))
 
-        return dict(plain_data(asdict(self)))
+    def __str__(self) -> str:
+        from symact.sweep_text import sweep_text
+
+        return sweep_text(self)
 
 
 def check_sweepable(formula: Formula) -> None:

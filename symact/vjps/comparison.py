@@ -24,11 +24,11 @@ empty. Numbers that are not finite are the strings "nan", "inf" and "-inf".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
-from symact.comparison import plain_data
 from symact.figures import checked_limit, require_none, shortfalls
+from symact.frozen import FrozenMapping, Result, plain_data
 from symact.vjps.scoring import VjpFigures
 from symact.vjps.truth import VALUE
 
@@ -38,7 +38,7 @@ Columns = Mapping[str, Mapping[str, VjpFigures]]
 
 
 @dataclass(frozen=True)
-class KindRow:
+class KindRow(Result):
     """Figures of every column over the points of one kind."""
 
     kind: str
@@ -47,7 +47,7 @@ class KindRow:
 
 
 @dataclass(frozen=True)
-class FormatVjps:
+class FormatVjps(Result):
     """All figures in one format; the module's docstring says what each field holds."""
 
     points: int
@@ -58,7 +58,7 @@ class FormatVjps:
 
 
 @dataclass(frozen=True)
-class VjpComparison:
+class VjpComparison(Result):
     """Result of ``compare`` for a formula over an axis, or of several inputs.
 
     ``columns``, ``kinds`` and ``problems`` are those of the first format compared in; ``formats`` has
@@ -99,7 +99,7 @@ class VjpComparison:
     @property
     def gradients(self) -> Columns:
         """Figures of the products, by column, each by contender."""
-        return {title: by_name for title, by_name in self.columns.items() if title != VALUE}
+        return FrozenMapping({title: by_name for title, by_name in self.columns.items() if title != VALUE})
 
     def complaints(self, max_ulp: float) -> list[str]:
         """Where a judged contender's value or product is worse than ``max_ulp``, not finite or missing.
@@ -136,10 +136,12 @@ class VjpComparison:
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
         named = {f.name: getattr(self, f.name) for f in fields(self)}
-        formats = {dtype: asdict(compared) for dtype, compared in self.formats.items()}
-        plain = plain_data({"schema": SCHEMA, **named, "formats": formats})
-        assert isinstance(plain, dict)
-        return plain
+        return dict(plain_data({"schema": SCHEMA, **named}))
+
+    def __str__(self) -> str:
+        from symact.vjps.text import vjp_text
+
+        return vjp_text(self)
 
     def _repr_html_(self) -> str:
         from symact.page import comparison_fragment
