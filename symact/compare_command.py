@@ -85,6 +85,8 @@ class Request:
         for option, path in (("--plot", self.plot), ("--html", self.html)):
             if path is not None:
                 check_output(path, self.force, option)
+        if self.plot and self.html and os.path.realpath(self.plot) == os.path.realpath(self.html):
+            raise OptionError(f"--plot and --html name one file, {self.html!r}; give each its own")
         if not self.exhaustive and (self.workers is not None or self.resume is not None):
             raise OptionError("--workers and --resume belong to --exhaustive; pass that too")
         if self.workers is not None and not self.workers.startswith("dask://"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +26,9 @@ def check_output(output: str, force: bool, option: str = "-o") -> None:
         raise OutputError(f"{output} exists; pass --force to overwrite it")
 
 
-def width() -> int | None:
-    """The terminal's width; None (tables as wide as they are) where there is no terminal."""
-    return os.get_terminal_size().columns if sys.stdout.isatty() else None
+def width() -> int:
+    """What COLUMNS says, or else the terminal's width; where there is none, 80."""
+    return shutil.get_terminal_size().columns
 
 
 def show(text: str | bytes) -> None:

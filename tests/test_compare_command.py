@@ -82,3 +82,18 @@ def test_a_function_of_pairs_that_exits_is_a_problem_of_its_own(compiled):
     comparison = compiled("a*b", inputs=("a", "b")).compare(against=leaves, dtype="float32", samples=500)
     assert "SystemExit" in comparison.problems["leaves"]["value"]
     assert comparison.values["symact"].worst_ulp <= 1
+
+
+def test_one_file_for_picture_and_page_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for other in ("x.png", "./x.png", str(tmp_path / "x.png")):
+        done = CliRunner().invoke(cli, ["compare", "x", "--plot", "x.png", "--html", other, "--force"])
+        assert isinstance(done.exception, OptionError)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("formula", ["x", "Sum(x[j], j)"])
+def test_why_a_name_cannot_be_compared_is_said_once(formula, compiled):
+    text = str(compiled(formula).compare(against="nomod:x", dtype="float16", samples=500))
+    (line,) = [line for line in text.splitlines() if "nomod" in line]
+    assert line == "nomod:x: not compared: cannot compare with 'nomod:x': there is no module 'nomod'"
