@@ -12,10 +12,17 @@ have one schema, number 2:
         points      how many points were tried: vectors, or tuples of numbers
         results     how many vector–Jacobian products by each variable
         problems    contender → column → why there are no figures
-        columns     column → contender → figures over all points: worst_ulp, worst_at (null, or {kind,
-                    inputs: name → list of elements, cotangent: list}), mean_bits, nan, inf, wrong_zero,
-                    count; what each means is said in ``symact.vjps.scoring.VjpFigures``
-        kinds       list of {kind, points, columns}, columns as above
+        columns     column → contender → figures over all points:
+            worst_ulp   the largest error among finite results, in ``unit``; "nan" if there are none
+            worst_at    null if there are none, or where that is: {kind, inputs: name → list of elements,
+                        cotangent: list}
+            worst_of_jacobian
+                        the largest error in ULP of what the whole Jacobian's sizes add up to for one element
+            mean_bits   mean of log2(1 + error in ULP) of finite results
+            nan, inf    how many results have a NaN or an infinity where the truth is finite
+            wrong_zero  how many results are 0 in every element where the truth is a normal number
+            count       how many results were judged
+        kinds       list of {kind, points, columns}: the same over the points of one kind, such as "huge"
 
 Columns are "value" and, for every input and trainable parameter v, "d/dv". A cotangent of a value is
 empty. Numbers that are not finite are the strings "nan", "inf" and "-inf".
