@@ -93,7 +93,9 @@ def _grid(judge: Judge, seed: int) -> tuple[Array, float, float]:
         step = max(1, sum(last - first for first, last in bounds) // count) | 1
         steps.append(step * 2.0 * fmt.epsilon)
         points += [fmt.number(np.arange(first + random.integers(step), last, step)) for first, last in bounds]
-    whole = np.unique(np.concatenate(points))
+    # Runs that are sorted already: as np.unique does it takes a third of a second.
+    whole = np.sort(np.concatenate(points), kind="stable")
+    whole = whole[np.diff(whole, prepend=-np.inf) > 0]
     inside = (whole > judge.domain[0]) & (whole < judge.domain[1]) & (np.abs(whole) >= fmt.min_normal)
     return whole[inside], steps[0], steps[1]
 
