@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +16,8 @@ import click
 from symact.compare_command import Request, compare_options, run_compare
 from symact.console import check_output, show, width
 from symact.errors import OptionError, SymactError
+from symact.formula_command import FormulaCommand
+from symact.interrupts import STATUS, end_soon_when_interrupted
 from symact.progress import on_terminal
 from symact.version import __version__
 
@@ -75,45 +76,7 @@ def _formula_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-class _FormulaCommand(click.Command):
-    """A command whose FORMULA may begin with a minus: ``-tanh(x)`` is no cluster of options.
-
-    Only an option's full name is one; so a value is not attached to a short name (``-o FILE``).
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        takes_value = {
-            name: not option.is_flag
-            for option in self.get_params(ctx)
-            if isinstance(option, click.Option)
-            for name in option.opts
-        }
-        options: list[str] = []
-        formulas: list[str] = []
-        rest = list(args)
-        while rest:
-            argument = rest.pop(0)
-            if argument == "--":
-                formulas += rest
-                break
-            if takes_value.get(argument) and not rest:
-                # Said here, since the parser would take our own "--" below for the value.
-                raise click.BadOptionUsage(argument, f"Option {argument!r} requires an argument.", ctx)
-            if argument in takes_value:
-                options += [argument, *(rest[:1] if takes_value[argument] else [])]
-                del rest[: takes_value[argument]]
-            elif _LIKE_AN_OPTION.match(argument):
-                options.append(argument)
-            else:
-                formulas.append(argument)
-        return super().parse_args(ctx, [*options, "--", *formulas] if formulas else options)
-
-
-# ``--domain=0,oo``, and misspelt ones, which click answers with the nearest name.
-_LIKE_AN_OPTION = re.compile(r"--[a-z][a-z-]+(=|$)")
-
-
-@cli.command(cls=_FormulaCommand)
+@cli.command(cls=FormulaCommand)
 @_formula_options
 @click.option("-o", "--output", type=click.Path(), help="File to write; default: standard output.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -163,7 +126,7 @@ def _write_module(compilation: Compilation, output: str, force: bool, with_test:
         click.echo(f"wrote {path}", err=True)
 
 
-@cli.command(cls=_FormulaCommand)
+@cli.command(cls=FormulaCommand)
 @_formula_options
 @click.option("--stage", type=click.Choice(_STAGES), help="Show what one stage of the compiler makes.")
 @click.option("--plot", type=click.Path(), help="Draw the error before and after, to this PNG file.")
@@ -197,7 +160,7 @@ def _save_plot(compilation: Compilation, path: str, force: bool) -> None:
     click.echo(f"wrote {path}", err=True)
 
 
-@cli.command(cls=_FormulaCommand)
+@cli.command(cls=FormulaCommand)
 @_formula_options
 @compare_options
 def compare(**options: Any) -> None:
@@ -295,6 +258,7 @@ def main() -> None:
     """Run the command line; a refused formula, option or file is one line and exit status 1."""
     # Short-lived, and busy making small objects: collecting them costs more than it frees.
     gc.disable()
+    end_soon_when_interrupted()
     try:
         cli.main(standalone_mode=False)
     except SymactError as error:
@@ -307,4 +271,5 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        click.echo("symact: interrupted", err=True)
+        sys.exit(STATUS)

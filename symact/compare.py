@@ -22,10 +22,11 @@ from symact.comparison import (
 )
 from symact.contenders import Against, ComparisonImpossible, Contender, plain, rivals
 from symact.coverage import Mask, chosen, covered, drawn, edges
+from symact.dense import suspects
 from symact.errors import OptionError
 from symact.figures import Figures, tally
 from symact.judge import Judge
-from symact.stabilize.formats import ALL_FORMATS, Array, Format
+from symact.stabilize.formats import ALL_FORMATS, FLOAT64, Array, Format
 from symact.vjps.compare import compare_vjps
 from symact.vjps.comparison import VjpComparison
 
@@ -38,7 +39,7 @@ _UNCONNECTED = "TensorFlow sees no path from the output back to the input, so th
 def compare(
     activation: Activation,
     *,
-    against: Against | Iterable[Against] = (),
+    against: Against | Iterable[Against] | Mapping[str, Against] = (),
     dtype: str | Sequence[str] = "all",
     samples: int = 12_000,
     seed: int = 0,
@@ -48,7 +49,8 @@ def compare(
     Args:
         activation: a compiled activation; its parameters are taken at their defaults.
         against: callables that implement the same formula, or their names, such as
-            "keras.activations.gelu" or "my_module:my_function"; each is one more contender.
+            "keras.activations.gelu" or "my_module:my_function"; each is one more contender. A mapping has
+            them by the names that they are to be called.
         dtype: "float32", "float64", "float16", "bfloat16", several of them, or "all".
         samples: number of inputs over all ranges for float32 and float64, half uniform over ordinals,
             half over values, with kinks and roots besides; of the other two every number is tried.
@@ -67,6 +69,7 @@ def compare(
         return compare_vjps(activation.formula, contenders, formats, samples, seed)
     trainable = activation.formula.trainable
     judges = [Judge(activation.formula, fmt, len(COLUMNS), trainable) for fmt in formats]
+    runs = [_in_format(judge, contenders, trainable, samples, seed) for judge in judges]
     return Comparison(
         formula=activation.formula.text,
         name=activation.name,
@@ -75,8 +78,8 @@ def compare(
         contenders=tuple(contender.name for contender in contenders),
         judged=tuple(contender.name for contender in contenders if contender.judged),
         kinks=tuple(judges[0].kinks),
-        formats={j.fmt.name: _in_format(j, contenders, trainable, samples, seed) for j in judges},
-        curves=_curves(judges[0], contenders, trainable),
+        formats={judge.fmt.name: compared for judge, (compared, _) in zip(judges, runs, strict=True)},
+        curves=_curves(judges[0], contenders, trainable, besides=runs[0][1]),
     )
 
 
@@ -103,9 +106,15 @@ Problems = dict[str, dict[str, str]]
 
 def _in_format(
     judge: Judge, contenders: list[Contender], trainable: tuple[str, ...], samples: int, seed: int
-) -> FormatComparison:
+) -> tuple[FormatComparison, Array]:
+    """The figures, and inputs where some contender does badly."""
     ends = edges(judge)
     points, coverage = covered(judge, ends, samples, seed)
+    # Only a narrow format can be screened; of the narrowest every number is covered anyway.
+    screenable = coverage == "sample" and judge.fmt is not FLOAT64
+    found = suspects(judge, contenders, ends, seed) if screenable else None
+    if found is not None:
+        points = np.union1d(points, found.worst)
     problems: Problems = {}
     columns = _measured(judge, contenders, points, problems)
     others = _by_parameters(judge, contenders, trainable, points, problems)
@@ -119,9 +128,10 @@ def _in_format(
         value, slope, second = (_figures(judge, points, column, within) for column in columns)
         ranges.append(RangeRow(low, high, value, slope, second, parameters(within)))
     everywhere = np.ones(points.shape, bool)
-    return FormatComparison(
+    compared = FormatComparison(
         inputs=len(points),
         coverage=coverage,
+        screened=None if found is None else found.screened,
         problems=problems,
         ranges=tuple(ranges),
         points=_rows(judge, contenders),
@@ -135,6 +145,18 @@ def _in_format(
             )
         ),
     )
+    return compared, np.union1d(_worst_places(compared), [] if found is None else found.peaks)
+
+
+def _worst_places(compared: FormatComparison) -> Array:
+    """Where each contender has its largest error, in every range and column."""
+    found = [
+        figures.worst_at
+        for row in compared.ranges
+        for column in (row.values, row.gradients, *row.parameter_gradients.values())
+        for figures in column.values()
+    ]
+    return np.array([x for x in found if x == x])
 
 
 def _measured(
@@ -254,8 +276,8 @@ def _number(value: float) -> float:
     return float(value) if value == value else math.nan
 
 
-def _curves(judge: Judge, contenders: list[Contender], trainable: tuple[str, ...]) -> Curves:
-    points = drawn(judge)
+def _curves(judge: Judge, contenders: list[Contender], trainable: tuple[str, ...], besides: Array) -> Curves:
+    points = drawn(judge, besides)
     columns = dict(zip(COLUMNS, _measured(judge, contenders, points, {}), strict=True))
     columns |= _by_parameters(judge, contenders, trainable, points, {})
     errors = {

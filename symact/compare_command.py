@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symact.console import check_output, show, silent_native_stderr, width
+from symact.console import check_output, others_on_stderr, show, silent_native_stderr, width
 from symact.errors import OptionError
 from symact.progress import on_terminal
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from symact.vjps.comparison import VjpComparison
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
+
+
+def _limit(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    from symact.figures import checked_limit
+
+    try:
+        return None if value is None else checked_limit(value)
+    except OptionError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
 _OPTIONS = [
     click.option(
         "--against", multiple=True, metavar="FUNCTION", help="A callable of the same formula; repeatable."
@@ -28,7 +39,13 @@ _OPTIONS = [
     click.option(
         "--dtype", "dtypes", multiple=True, type=click.Choice(_DTYPES), help="A format; default: all four."
     ),
-    click.option("--fail-above", type=float, metavar="ULP", help="Exit status 1 if an error is larger."),
+    click.option(
+        "--fail-above",
+        type=float,
+        metavar="ULP",
+        callback=_limit,
+        help="Exit status 1 if an error is larger.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     click.option("--plot", metavar="FILE.png", help="Draw the function, and everybody's errors."),
     click.option("--html", metavar="FILE.html", help="Write one page with everything in it."),
@@ -68,6 +85,8 @@ class Request:
         for option, path in (("--plot", self.plot), ("--html", self.html)):
             if path is not None:
                 check_output(path, self.force, option)
+        if self.plot and self.html and os.path.realpath(self.plot) == os.path.realpath(self.html):
+            raise OptionError(f"--plot and --html name one file, {self.html!r}; give each its own")
         if not self.exhaustive and (self.workers is not None or self.resume is not None):
             raise OptionError("--workers and --resume belong to --exhaustive; pass that too")
         if self.workers is not None and not self.workers.startswith("dask://"):
@@ -93,7 +112,7 @@ def run_compare(compilation: Compilation, request: Request) -> None:
 
         check_sweepable(compilation.formula)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with on_terminal("comparing", at_once=True), silent_native_stderr():
+    with others_on_stderr(), on_terminal("comparing", at_once=True), silent_native_stderr():
         from symact.activation import load
         from symact.compare import compare
 

@@ -8,7 +8,13 @@
     kinks         inputs where either side's derivative, and all between them, count as right
     formats       "float32" … → the comparison in that format:
         inputs      how many inputs were tried
-        coverage    "all": every number of the format; "sample": seeded, with the critical points
+        coverage    "all": every number of the format; "sample": seeded, with the critical points, and the
+                    worst places that a screening found
+        screened    null, or, of float32, what the worst places were looked for among: inputs (how many),
+                    columns, undecided (how many values there could not be enclosed, and were held against
+                    symact's own), often: [low, high], narrowest_often, narrowest: an error in an interval
+                    narrower than narrowest_often*|x| may be missed where low <= |x| <= high, and
+                    elsewhere one in an interval narrower than narrowest*|x|
         problems    contender → column → why there are no figures
         values, gradients, second_derivatives
                     contender → figures over all inputs: worst_ulp, worst_at, mean_bits,
@@ -35,12 +41,12 @@ the truth is 0, or infinite.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from symact.figures import Figures, require_none, shortfalls
+from symact.figures import Figures, checked_limit, require_none, shortfalls
+from symact.frozen import Result, plain_data
 from symact.stabilize.formats import Array
 
 SCHEMA = 1
@@ -53,7 +59,7 @@ def parameter_title(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class PointRow:
+class PointRow(Result):
     """One chosen input: the true gradient, and each contender's with its error in ULP."""
 
     x: float
@@ -63,7 +69,7 @@ class PointRow:
 
 
 @dataclass(frozen=True)
-class SpecialRow:
+class SpecialRow(Result):
     """An input that is not finite: the limit there and each contender's result, in one column."""
 
     x: float
@@ -73,7 +79,7 @@ class SpecialRow:
 
 
 @dataclass(frozen=True)
-class RangeRow:
+class RangeRow(Result):
     """One interval ``low <= x <= high``: figures of each column by contender."""
 
     low: float
@@ -85,11 +91,24 @@ class RangeRow:
 
 
 @dataclass(frozen=True)
-class FormatComparison:
+class Screened:
+    """What the worst places were looked for among; the module's docstring says what each field holds."""
+
+    inputs: int
+    columns: tuple[str, ...]
+    undecided: int
+    often: tuple[float, float]
+    narrowest_often: float
+    narrowest: float
+
+
+@dataclass(frozen=True)
+class FormatComparison(Result):
     """All figures in one format; the module's docstring says what each field holds."""
 
     inputs: int
     coverage: str
+    screened: Screened | None
     problems: Mapping[str, Mapping[str, str]]
     values: Mapping[str, Figures]
     gradients: Mapping[str, Figures]
@@ -112,7 +131,7 @@ class FormatComparison:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Result):
     """What is drawn: a grid of inputs, the truth there, and errors by column and contender."""
 
     dtype: str
@@ -122,7 +141,7 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """Result of ``compare``.
 
     ``values``, ``gradients``, ``second_derivatives``, ``ranges``, ``points`` and ``problems`` are those of
@@ -173,8 +192,12 @@ class Comparison:
         return self.formats[self.dtype].points
 
     def complaints(self, max_ulp: float) -> list[str]:
-        """Where a judged contender's value or derivative is worse than ``max_ulp``, not finite or missing."""
-        return list(self._complaints(max_ulp))
+        """Where a judged contender's value or derivative is worse than ``max_ulp``, not finite or missing.
+
+        Raises:
+            OptionError: ``max_ulp`` is negative or NaN.
+        """
+        return list(self._complaints(checked_limit(max_ulp)))
 
     def _complaints(self, max_ulp: float) -> Iterator[str]:
         for dtype, compared in self.formats.items():
@@ -198,30 +221,22 @@ class Comparison:
             max_ulp: the largest error that passes, in units in the last place.
 
         Raises:
-            AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
+            OptionError: ``max_ulp`` is negative or NaN.
+            AccuracyError: an AssertionError that says what is worse, by how much and at which input.
         """
-        require_none(self.name, self.complaints(max_ulp), max_ulp)
+        require_none(self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "curves"}
-        formats = {dtype: asdict(compared) for dtype, compared in self.formats.items()}
-        plain = plain_data({"schema": SCHEMA, **named, "formats": formats})
-        assert isinstance(plain, dict)
-        return plain
+        return dict(plain_data({"schema": SCHEMA, **named}))
+
+    def __str__(self) -> str:
+        from symact.report import comparison_text
+
+        return comparison_text(self)
 
     def _repr_html_(self) -> str:
         from symact.page import comparison_fragment
 
         return comparison_fragment(self)
-
-
-def plain_data(value: Any) -> Any:
-    """``value`` in dicts, lists, strings and numbers; floats that are not finite as strings."""
-    if isinstance(value, Mapping):
-        return {key: plain_data(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_data(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +26,9 @@ def check_output(output: str, force: bool, option: str = "-o") -> None:
         raise OutputError(f"{output} exists; pass --force to overwrite it")
 
 
-def width() -> int | None:
-    """The terminal's width; None (tables as wide as they are) where there is no terminal."""
-    return os.get_terminal_size().columns if sys.stdout.isatty() else None
+def width() -> int:
+    """What COLUMNS says, or else the terminal's width; where there is none, 80."""
+    return shutil.get_terminal_size().columns
 
 
 def show(text: str | bytes) -> None:
@@ -60,3 +61,23 @@ def silent_native_stderr() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(null)
+
+
+@contextlib.contextmanager
+def others_on_stderr() -> Iterator[None]:
+    """What other people's functions print, on stderr, whatever else is silent there: stdout has figures."""
+    sys.stdout.flush()
+    try:
+        screen = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # no file, as where a test collects what is printed
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    saved = os.dup(1)
+    try:
+        os.dup2(screen, 1)
+        with os.fdopen(screen, "w", errors="backslashreplace") as stream, contextlib.redirect_stdout(stream):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

@@ -102,7 +102,7 @@ class Contender:
                     tape.watch(list(tensors.values()))
                     y = tf.convert_to_tensor(self.function(_tensor(filled, fmt), **tensors))
                 found = tape.gradient(y, tensors)
-            except Exception as error:  # whatever somebody's function raises
+            except (Exception, SystemExit) as error:  # whatever somebody's function raises
                 raise ComparisonImpossible(reason(error)) from None
             parts.append({n: _numbers(gradient) for n, gradient in found.items()})
         columns: dict[str, Array | None] = {}
@@ -117,7 +117,7 @@ class Contender:
         filled = np.concatenate([points, np.full(batch - len(points), points[-1])])
         try:
             results = _differentiated(self.function, _tensor(filled, fmt), wanted)
-        except Exception as error:  # whatever somebody's function raises
+        except (Exception, SystemExit) as error:  # whatever somebody's function raises
             raise ComparisonImpossible(reason(error)) from None
         for result in results:
             if result is not None and result.shape != filled.shape:
@@ -151,7 +151,7 @@ def _numbers(tensor: Any) -> Array | None:
     return None if tensor is None else np.asarray(tf.cast(tensor, tf.float64).numpy())
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """What somebody's function raised, as a short line."""
     lines = str(error).strip().splitlines() or ["no message"]
     text = " ".join(lines[0].split())
@@ -208,21 +208,29 @@ def _stage(formula: Formula, expression: sp.Expr) -> Callable[[dict[str, Any]], 
 Against = str | Callable[[Any], Any]
 
 
-def rivals(against: Against | Iterable[Against]) -> list[Contender]:
+def rivals(against: Against | Iterable[Against] | Mapping[str, Against]) -> list[Contender]:
     """Contenders from names (``package.module.attribute`` or ``module:attribute``) and callables.
+
+    A mapping says what each is called; else a callable has the name that it gives itself, which need not be
+    the one it was found by: ``tf.nn.silu`` calls itself swish.
 
     Raises:
         OptionError: a name is written wrongly, or one of ``against`` is neither name nor callable.
     """
-    listed = [against] if isinstance(against, str) or callable(against) else list(against)
+    labels = list(against) if isinstance(against, Mapping) else None
+    if isinstance(against, str) or callable(against):
+        listed: list[Against] = [against]
+    else:
+        listed = list(against.values() if isinstance(against, Mapping) else against)
     taken = {"symact", "autodiff"}
     found = []
-    for one in listed:
+    for i, one in enumerate(listed):
         if not isinstance(one, str) and not callable(one):
             raise OptionError(
                 f"against takes callables and names such as 'keras.activations.gelu', not {one!r}"
             )
         called = one if isinstance(one, str) else str(getattr(one, "__name__", type(one).__name__))
+        called = called if labels is None else str(labels[i])
         name, times = called, 1
         while name in taken:
             times += 1
@@ -287,6 +295,6 @@ def _imported(name: str, parts: list[str], splits: Iterable[int]) -> tuple[Any, 
             missing = str(error.name)
             if not wanted.startswith(missing) and parts[0] != "tf":
                 raise OptionError(f"cannot compare with {name!r}: its module needs {missing!r}") from None
-        except Exception as error:  # whatever somebody's module raises when imported
+        except (Exception, SystemExit) as error:  # whatever somebody's module raises when imported
             raise OptionError(f"cannot compare with {name!r}: {reason(error)}") from None
     raise OptionError(f"cannot compare with {name!r}: there is no module {missing!r}")

@@ -63,7 +63,7 @@ def chosen(judge: Judge) -> Array:
     return points[(points > low) & (points < high) & _is_normal(points, judge.fmt)]
 
 
-def drawn(judge: Judge) -> Array:
+def drawn(judge: Judge, besides: Array) -> Array:
     """Inputs for a picture: even on a symmetric-log axis, with the kinks' and roots' neighbours."""
     smallest, largest, count = _DRAWN
     half = np.concatenate(
@@ -73,6 +73,6 @@ def drawn(judge: Judge) -> Array:
     low, high = judge.domain
     bounded = np.isfinite(low) and np.isfinite(high)
     even = np.linspace(low, high, count // 2) if bounded else np.zeros(0)
-    points = np.unique(judge.fmt.round(np.concatenate([-half, half, *near, even])) + 0.0)
+    points = np.unique(judge.fmt.round(np.concatenate([-half, half, *near, even, besides])) + 0.0)
     inside = (points > low) & (points < high) & ((np.abs(points) <= largest) | bounded)
     return np.asarray(points[inside & _is_normal(points, judge.fmt)])

@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from symact.compiler import Compilation
 from symact.errors import OptionError, SymactError
-from symact.figures import Figures, require_none, shortfalls
+from symact.figures import Figures, checked_limit, require_none, shortfalls
 from symact.formula import Formula
+from symact.frozen import Result, plain_data
+from symact.interrupts import children_end_too, deaf_children
 from symact.journal import Journal, default_path
 from symact.sweep import CHUNKS, ChunkFigures, Job, added_up, judge_chunk
 
@@ -30,7 +32,7 @@ Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class Exhaustive:
+class Exhaustive(Result):
     """Figures over every float32 input; contenders are symact and those it was compared against.
 
     Attributes:
@@ -55,6 +57,7 @@ class Exhaustive:
     def complaints(self, max_ulp: float) -> list[str]:
         """Where a value or derivative is worse than ``max_ulp`` or not finite."""
         found: list[str] = []
+        checked_limit(max_ulp)
         for title, column in (("value", self.values), ("derivative", self.gradients)):
             for name, figures in column.items():
                 what = f"{name}, {title} over all float32 inputs"
@@ -65,15 +68,19 @@ class Exhaustive:
         """Raise unless every contender's value and derivative are accurate everywhere.
 
         Raises:
-            AccuracyError: an AssertionError that lists what is worse, by how much and at which input.
+            OptionError: ``max_ulp`` is negative or NaN.
+            AccuracyError: an AssertionError that says what is worse, by how much and at which input.
         """
-        require_none(self.name, self.complaints(max_ulp), max_ulp)
+        require_none(self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """In plain dicts and numbers; NaN as strings, as in ``Comparison.as_dict``."""
-        from symact.comparison import plain_data
+        return dict(plain_data(self))
 
-        return dict(plain_data(asdict(self)))
+    def __str__(self) -> str:
+        from symact.sweep_text import sweep_text
+
+        return sweep_text(self)
 
 
 def check_sweepable(formula: Formula) -> None:
@@ -168,9 +175,11 @@ def _by_processes(job: Job, chunks: list[int], count: int) -> Iterator[tuple[int
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, context, initializer=_start_worker, initargs=(os.getcwd(), os.getpid()))
     try:
-        futures = {pool.submit(judge_chunk, job, chunk): chunk for chunk in chunks}
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result()
+        with children_end_too():
+            with deaf_children():
+                futures = {pool.submit(judge_chunk, job, chunk): chunk for chunk in chunks}
+            for future in as_completed(futures):
+                yield futures.pop(future), future.result()
     except BrokenProcessPool:
         raise SymactError("a worker process died; run the same command again to go on from there") from None
     finally:
@@ -182,8 +191,9 @@ def _start_worker(directory: str, parent: int) -> None:
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.path.insert(0, directory)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    # What contenders print is not to be among the figures.
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from symact.convert import to_graph
 from symact.derive import switches
-from symact.plots import STYLES, set_x_axis, stretches
+from symact.plots import set_x_axis, styles, worst_of_bins
 from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Array, Format
 from symact.stabilize.problem import switch_zeros
 from symact.stabilize.regimes import Regime
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _POINTS = 3000
 _FLOOR = 0.1
+_SHOWN = 1e4
 
 
 def error_plot(compilation: Compilation, format_name: str = "float32") -> bytes:
@@ -74,9 +75,11 @@ def _draw(axes: Axes, compilation: Compilation, wrt: Wrt, fmt: Format) -> None:
     graphs = {"as written": to_graph(expression), "stabilized": stable.graph}
     ceiling = 2.0 ** (fmt.digits + 2)
     working = {"as written": fmt, "stabilized": FLOAT32_IN_FLOAT64 if stable.in_float64 else fmt}
-    for (label, graph), (colour, line, marker) in zip(graphs.items(), STYLES[1::-1], strict=True):
+    shown = np.abs(points) <= _SHOWN
+    looks = list(styles(graphs).values())[::-1]
+    for (label, graph), (colour, line, marker) in zip(graphs.items(), looks, strict=True):
         errors = ulp_error(simulate(graph, {name: points, **defaults}, working[label]), *truth, fmt)
-        x, worst = stretches(points, np.minimum(errors, ceiling))
+        x, worst = worst_of_bins(points[shown], np.minimum(errors[shown], ceiling))
         axes.plot(
             x, np.maximum(worst, _FLOOR), color=colour, linestyle=line, marker=marker,
             markevery=11, markersize=4, lw=1.2, label=label,
@@ -88,7 +91,7 @@ def _draw(axes: Axes, compilation: Compilation, wrt: Wrt, fmt: Format) -> None:
     axes.set_ylim(_FLOOR * 0.7, ceiling * 4)
     axes.set_ylabel("ULP (top: NaN or inf)")
     axes.grid(True, which="major", color="0.88", lw=0.6)
-    set_x_axis(axes, points[np.abs(points) <= 1e4])
+    set_x_axis(axes, points[shown])
 
 
 def _thresholds(regimes: tuple[Regime, ...], parity: int) -> Array:

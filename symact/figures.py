@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from symact.errors import AccuracyError
+from symact.errors import AccuracyError, OptionError
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.score import WRONG, bits_of_error
+
+# Characters of complaints in one message, and of each.
+_LONGEST_LINE, _LONGEST_COMPLAINT = 240, 160
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,33 @@ def shortfalls(what: str, figures: Judged, max_ulp: float, where: str, truly: st
         yield f"{what}: {figures.worst_ulp:.4g} ULP at {where}"
 
 
-def require_none(name: str, complaints: Sequence[str], max_ulp: float) -> None:
-    """Raise an AccuracyError that lists the ``complaints`` about the activation called ``name``, if any."""
-    if complaints:
-        raise AccuracyError(f"{name} is off by more than {max_ulp:g} ULP: " + "; ".join(complaints))
+def checked_limit(max_ulp: float) -> float:
+    """``max_ulp``, the largest error that passes.
+
+    Raises:
+        OptionError: it is negative or NaN, to which no error could be held.
+    """
+    if not max_ulp >= 0:
+        raise OptionError(f"the largest error that passes must be a number of ULP from 0, not {max_ulp!r}")
+    return max_ulp
+
+
+def require_none(complaints: Sequence[str], max_ulp: float) -> None:
+    """Raise an AccuracyError that names, in one line, what the ``complaints`` are about, if there are any."""
+    if not complaints:
+        return
+    told = Counter[str]()
+    places = []
+    for complaint in complaints:
+        contender = complaint.partition(", ")[0]
+        told[contender] += 1
+        places.append(told[contender])
+    # Everyone's first complaint first: a line has room for few, and is to name all culprits.
+    ordered = [c for _, c in sorted(zip(places, complaints, strict=True), key=lambda pair: pair[0])]
+    cut = [c if len(c) <= _LONGEST_COMPLAINT else c[: _LONGEST_COMPLAINT - 1] + "…" for c in ordered]
+    shown = cut[:1]
+    while len(shown) < len(cut) and sum(map(len, shown)) + len(cut[len(shown)]) <= _LONGEST_LINE:
+        shown.append(cut[len(shown)])
+    rest = len(ordered) - len(shown)
+    more = [f"and {rest} more"] if rest else []
+    raise AccuracyError(f"not accurate to {max_ulp:g} ULP: " + "; ".join([*shown, *more]))

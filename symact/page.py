@@ -21,6 +21,7 @@ from symact.report import (
     kink_line,
     problem_lines,
     range_cell,
+    screened_lines,
     share_text,
 )
 from symact.sweep_text import SWEEP_TITLES, sweep_rows, sweep_title
@@ -149,7 +150,8 @@ def _equation(name: str, variable: str, expression: sp.Expr) -> str:
 def _results(comparison: Comparison | VjpComparison) -> list[str]:
     if isinstance(comparison, VjpComparison):
         return _vjp_results(comparison)
-    notes = [line for line in (*problem_lines(comparison), kink_line(comparison)) if line]
+    lines = (*problem_lines(comparison), kink_line(comparison), *screened_lines(comparison))
+    notes = [line for line in lines if line]
     words = f"Function and derivative above; error in ULP of {', '.join(comparison.contenders)} below"
     return [
         f"<p>{escape(headline(comparison))}</p>",

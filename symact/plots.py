@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,23 +19,33 @@ if TYPE_CHECKING:
     from symact.comparison import Comparison, Curves
     from symact.vjps.comparison import VjpComparison
 
-# Okabe and Ito's palette, told apart by the colour-blind; in print by line style and marker.
-STYLES = (
-    ("#0072B2", "-", "o"),
-    ("#D55E00", "--", "s"),
-    ("#009E73", "-.", "^"),
-    ("#CC79A7", ":", "D"),
-    ("#E69F00", (0, (5, 1, 1, 1, 1, 1)), "v"),
-    ("#56B4E9", (0, (1, 1)), "P"),
-)
+# Okabe and Ito's palette, told apart by the colour-blind; in print by line style and marker. The three
+# lists differ in length, so that many contenders have neither all alike.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (9, 2)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p")
 _TRUTH = "#333333"
-_LINEAR_BELOW = 1e-2
+_LINEAR_BELOW, _LINEAR_SHARE = 1e-2, 0.35
 FLOOR = 0.1
 _PANEL = 5.25
 _NOT_DRAWN = ("second derivative",)
-# Each point drawn is the worst of so many neighbours: single lucky inputs would only be noise.
-_STRETCH = 6
+# Each point drawn is the worst of its bin, of so many over the whole axis: lucky inputs would only be noise.
+_BINS = 270
 _LONGEST_TITLE = 70
+
+
+class Style(NamedTuple):
+    """What tells one contender from the others."""
+
+    colour: str
+    line: Any
+    marker: str
+
+
+def styles(names: Iterable[str]) -> dict[str, Style]:
+    """A style for each name."""
+    looks = zip(cycle(_COLOURS), cycle(_LINES), cycle(_MARKERS), strict=False)
+    return {name: Style(*look) for name, look in zip(names, looks, strict=False)}
 
 
 def png(comparison: Comparison | VjpComparison, dpi: int = 150) -> bytes:
@@ -118,14 +128,15 @@ def _draw_truth(axes: Axes, curves: Curves, column: str) -> None:
 def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     curves = comparison.curves
     ceiling = 4 * 2.0 ** ALL_FORMATS[curves.dtype].digits
-    styles = dict(zip(comparison.contenders, cycle(STYLES), strict=False))
+    looks = styles(comparison.contenders)
+    figures = comparison.formats[curves.dtype].column(column)
     names = list(curves.errors[column])
     # Where somebody has no finite result is marked above everything, in a line for each who is concerned.
     lines = [name for name in names if np.isnan(curves.errors[column][name]).any()]
     for place, name in enumerate(names):
-        colour, line, marker = styles[name]
+        colour, line, marker = looks[name]
         errors = curves.errors[column][name]
-        x, worst = stretches(curves.x, errors)
+        x, worst = worst_of_bins(curves.x, errors)
         axes.plot(
             x,
             np.clip(worst, FLOOR, ceiling),
@@ -138,6 +149,17 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
             lw=1.3,
             label=name,
             zorder=3 + len(names) - place,
+        )
+        # The worst of all, which the table has too, stands out.
+        axes.plot(
+            figures[name].worst_at,
+            np.clip(figures[name].worst_ulp, FLOOR, ceiling),
+            linestyle="none",
+            color=colour,
+            marker=marker,
+            markersize=8,
+            markeredgecolor="black",
+            zorder=4 + len(names),
         )
         lost = np.isnan(errors)
         if name in lines:
@@ -155,13 +177,13 @@ def _draw_errors(axes: Axes, comparison: Comparison, column: str) -> None:
     axes.set_yscale("log")
     axes.set_ylim(FLOOR * 0.7, ceiling * 6.0 ** (len(lines) + 1))
     axes.set_ylabel(f"error in ULP of {curves.dtype}" if column == "value" else "")
-    axes.set_xlabel("x")
+    axes.set_xlabel("x   (outlined: the worst of each)")
     axes.grid(True, which="major", color="0.88", lw=0.6)
     set_x_axis(axes, curves.x)
 
 
 def set_x_axis(axes: Axes, x: Array) -> None:
-    axes.set_xscale("symlog", linthresh=_LINEAR_BELOW, linscale=0.35)
+    axes.set_xscale("symlog", linthresh=_LINEAR_BELOW, linscale=_LINEAR_SHARE)
     ends = [s * 10.0**e for e in (-1, 0, 1, 2) for s in (-1, 1)]
     if not len(x):
         return
@@ -171,9 +193,18 @@ def set_x_axis(axes: Axes, x: Array) -> None:
     axes.set_xlim(float(x[0]), float(x[-1]))
 
 
-def stretches(x: Array, errors: Array) -> tuple[Array, Array]:
-    """The inputs thinned out, with the largest error around each; NaN where all around are NaN."""
-    count = len(x) // _STRETCH * _STRETCH
-    blocks = errors[:count].reshape(-1, _STRETCH)
-    worst = np.where(np.isnan(blocks).all(axis=1), np.nan, np.nanmax(np.nan_to_num(blocks, nan=-1.0), axis=1))
-    return x[:count].reshape(-1, _STRETCH)[:, _STRETCH // 2], worst
+def worst_of_bins(x: Array, errors: Array) -> tuple[Array, Array]:
+    """Bins of equal width on the axis: the largest error in each, where it happens; NaN where all are NaN."""
+    place = _on_axis(x)
+    width = (place[-1] - place[0]) / _BINS if len(x) else 0.0
+    bins = ((place - place[0]) / width).astype(int) if width > 0 else np.zeros(len(x), int)
+    # The last of each bin in the order of bin and error.
+    order = np.lexsort((np.nan_to_num(errors, nan=-1.0), bins))
+    last = order[np.flatnonzero(np.diff(bins[order], append=_BINS + 1))]
+    return x[last], errors[last]
+
+
+def _on_axis(x: Array) -> Array:
+    """Where ``set_x_axis`` puts inputs, in decades."""
+    beyond = _LINEAR_SHARE + np.log10(np.maximum(np.abs(x) / _LINEAR_BELOW, 1.0))
+    return np.where(np.abs(x) > _LINEAR_BELOW, np.sign(x) * beyond, x / _LINEAR_BELOW * _LINEAR_SHARE)

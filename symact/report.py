@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def headline(comparison: Comparison) -> str:
-    """One sentence that says who is right."""
-    return "; ".join(_verdict(name, comparison) for name in comparison.contenders) + "."
+    """One sentence that says who is right; why others have no gradient is said in ``problem_lines``."""
+    return (
+        "; ".join(_verdict(n, comparison) for n in comparison.contenders if n in comparison.gradients) + "."
+    )
 
 
 def _verdict(name: str, comparison: Comparison) -> str:
-    if name not in comparison.gradients:
-        return f"{name}: no gradient to compare"
     figures = comparison.gradients[name]
     wrong = " and ".join(_not_finite(figures)) or "no NaN"
     if figures.worst_ulp != figures.worst_ulp:
@@ -55,12 +55,29 @@ def kink_line(comparison: Comparison) -> str:
     return f"At the kinks (x = {listed}) either side's derivative and all between them count as right."
 
 
+def screened_lines(comparison: Comparison) -> list[str]:
+    """How densely the worst places were looked for, and so what may have been missed."""
+    lines = []
+    for dtype, compared in comparison.formats.items():
+        found = compared.screened
+        if found is not None:
+            low, high = found.often
+            open_ = f" ({found.undecided:,} of them by symact's own result)" if found.undecided else ""
+            lines.append(
+                f"{dtype}: the worst {' and '.join(found.columns)} were looked for at {found.inputs:,} inputs"
+                f"{open_}; an error in an interval narrower than {found.narrowest_often:.1e}·|x| for "
+                f"{low:g} ≤ |x| ≤ {high:g}, or than {found.narrowest:.1e}·|x| elsewhere, may be missed; "
+                "--exhaustive looks at every input."
+            )
+    return lines
+
+
 def comparison_text(comparison: Comparison | VjpComparison, width: int | None = None) -> str:
     """The comparison as tables: every format, chosen points, then ranges in the first format.
 
     Args:
         comparison: what to show.
-        width: of the terminal, in characters; numbers are never cut, so a table may be wider.
+        width: of the terminal, in characters; tables that are wider come in parts; numbers are never cut.
     """
     from symact.vjps.comparison import VjpComparison
 
@@ -69,7 +86,7 @@ def comparison_text(comparison: Comparison | VjpComparison, width: int | None = 
 
         return vjp_text(comparison, width)
     parts = [comparison.formula, headline(comparison), *problem_lines(comparison)]
-    parts += [line for line in [kink_line(comparison)] if line]
+    parts += [line for line in [kink_line(comparison), *screened_lines(comparison)] if line]
     rows = comparison.ranges
     tables = [
         *(_format_table(dtype, compared, width) for dtype, compared in comparison.formats.items()),
@@ -146,7 +163,7 @@ def _points_table(comparison: Comparison, width: int | None) -> str:
                 ulp_text(row.ulps[name]) if known else "-",
             ]
         table.add_row(*cells)
-    return rendered(table, width)
+    return rendered(table, width, keep=2, each=2)
 
 
 def _specials_table(comparison: Comparison, width: int | None) -> str:
@@ -157,7 +174,7 @@ def _specials_table(comparison: Comparison, width: int | None) -> str:
     for row in comparison.formats[comparison.dtype].specials:
         results = [f"{row.results[n]:.6g}" if n in row.results else "-" for n in comparison.values]
         table.add_row(f"{row.x:g}", row.column, f"{row.truth:.6g}", *results)
-    return rendered(table, width)
+    return rendered(table, width, keep=3)
 
 
 def _ranges_table(
@@ -182,7 +199,7 @@ def _ranges_table(
         for name in whole:
             cells += [range_cell(figures[name]), share_text(figures[name].correctly_rounded)]
         table.add_row(label, *cells)
-    return rendered(table, width)
+    return rendered(table, width, keep=1, each=2)
 
 
 def range_cell(figures: Figures) -> str:

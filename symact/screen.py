@@ -23,7 +23,6 @@ from symact.taylor import NoSeries, Taylor
 
 # The screen's error, in ULP of the format: what it leaves undecided, Arb decides.
 MARGIN = 2.0**-18
-_LENGTH = 9
 _PRECISIONS = (128, 512)
 # Where an interval has no more inputs than this, each is evaluated by Arb.
 _FEW = 6
@@ -58,6 +57,7 @@ class Screen:
         truth: of the same expression; what decides where the screen does not.
         most_single: how many inputs Arb may evaluate one by one in each call.
         most_intervals: how many intervals may be tried in each call.
+        length: of the series, the remainder's term included; more is quicker where inputs are sparse.
     """
 
     def __init__(
@@ -69,9 +69,11 @@ class Screen:
         truth: Truth,
         most_single: int = 1 << 62,
         most_intervals: int = 1 << 62,
+        length: int = 9,
     ) -> None:
         self.fmt, self.truth, self.parameters = fmt, truth, parameters
         self._most_single, self._most_intervals = most_single, most_intervals
+        self._length = length
         try:
             self._taylor: Taylor | None = Taylor(expression, name, parameters)
         except NoSeries:
@@ -120,7 +122,7 @@ class Screen:
         assert self._taylor is not None
         center = low + (high - low) / 2
         radius = 2.0 ** np.ceil(np.log2(max(high - center, center - low, 2.0**-1000)))
-        found = self._taylor.at(arb(low).union(arb(high)), _LENGTH, 128)
+        found = self._taylor.at(arb(low).union(arb(high)), self._length, 128)
         overflow = beyond(found, 2 * self.fmt.max)
         if overflow:
             return _Polynomial(center, radius, (overflow * np.inf,))
@@ -128,15 +130,15 @@ class Screen:
         value = whole[0]
         if not value.is_finite():
             return None
-        remainder = float((whole[_LENGTH - 1] * arb(radius) ** (_LENGTH - 1)).abs_upper())
+        remainder = float((whole[self._length - 1] * arb(radius) ** (self._length - 1)).abs_upper())
         # A little less than the margin in units of the smallest value: for the float arithmetic on bounds.
         goal = 0.98 * MARGIN * 2.0**-self.fmt.digits
         largest = max(float(value.abs_upper()), self.fmt.min_normal)
         if not remainder <= goal * largest:
             return None
         for precision in _PRECISIONS:
-            series = multiplied_out(self._taylor.at(arb(center), _LENGTH - 1, precision))
-            terms = [series[k] * arb(radius) ** k for k in range(_LENGTH - 1)]
+            series = multiplied_out(self._taylor.at(arb(center), self._length - 1, precision))
+            terms = [series[k] * arb(radius) ** k for k in range(self._length - 1)]
             coefficients = [float(term.mid()) for term in terms]
             sizes = np.abs(coefficients)
             if not np.isfinite(sizes).all():

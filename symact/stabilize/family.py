@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from symact.expressions import substituted
+from symact.interrupts import children_end_too, deaf_children
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
@@ -167,9 +168,11 @@ def _shared_out(tasks: list[Task], workers: int, update: Update) -> list[Stable]
         return _one_by_one(tasks, update)
     # Value and derivative take longest, so they are begun first.
     order = sorted(tasks, key=lambda task: task.order > 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool, children_end_too():
+        with deaf_children():
+            results = pool.map(Task.run, order)
         found = {}
-        for done, (task, result) in enumerate(zip(order, pool.map(Task.run, order), strict=True), 1):
+        for done, (task, result) in enumerate(zip(order, results, strict=True), 1):
             update(done, len(tasks))
             found[id(task)] = result
     return [found[id(task)] for task in tasks]

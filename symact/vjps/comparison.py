@@ -12,10 +12,17 @@ have one schema, number 2:
         points      how many points were tried: vectors, or tuples of numbers
         results     how many vector–Jacobian products by each variable
         problems    contender → column → why there are no figures
-        columns     column → contender → figures over all points: worst_ulp, worst_at (null, or {kind,
-                    inputs: name → list of elements, cotangent: list}), mean_bits, nan, inf, wrong_zero,
-                    count; what each means is said in ``symact.vjps.scoring.VjpFigures``
-        kinds       list of {kind, points, columns}, columns as above
+        columns     column → contender → figures over all points:
+            worst_ulp   the largest error among finite results, in ``unit``; "nan" if there are none
+            worst_at    null if there are none, or where that is: {kind, inputs: name → list of elements,
+                        cotangent: list}
+            worst_of_jacobian
+                        the largest error in ULP of what the whole Jacobian's sizes add up to for one element
+            mean_bits   mean of log2(1 + error in ULP) of finite results
+            nan, inf    how many results have a NaN or an infinity where the truth is finite
+            wrong_zero  how many results are 0 in every element where the truth is a normal number
+            count       how many results were judged
+        kinds       list of {kind, points, columns}: the same over the points of one kind, such as "huge"
 
 Columns are "value" and, for every input and trainable parameter v, "d/dv". A cotangent of a value is
 empty. Numbers that are not finite are the strings "nan", "inf" and "-inf".
@@ -24,11 +31,11 @@ empty. Numbers that are not finite are the strings "nan", "inf" and "-inf".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
-from symact.comparison import plain_data
-from symact.figures import require_none, shortfalls
+from symact.figures import checked_limit, require_none, shortfalls
+from symact.frozen import FrozenMapping, Result, plain_data
 from symact.vjps.scoring import VjpFigures
 from symact.vjps.truth import VALUE
 
@@ -38,7 +45,7 @@ Columns = Mapping[str, Mapping[str, VjpFigures]]
 
 
 @dataclass(frozen=True)
-class KindRow:
+class KindRow(Result):
     """Figures of every column over the points of one kind."""
 
     kind: str
@@ -47,7 +54,7 @@ class KindRow:
 
 
 @dataclass(frozen=True)
-class FormatVjps:
+class FormatVjps(Result):
     """All figures in one format; the module's docstring says what each field holds."""
 
     points: int
@@ -58,7 +65,7 @@ class FormatVjps:
 
 
 @dataclass(frozen=True)
-class VjpComparison:
+class VjpComparison(Result):
     """Result of ``compare`` for a formula over an axis, or of several inputs.
 
     ``columns``, ``kinds`` and ``problems`` are those of the first format compared in; ``formats`` has
@@ -99,11 +106,15 @@ class VjpComparison:
     @property
     def gradients(self) -> Columns:
         """Figures of the products, by column, each by contender."""
-        return {title: by_name for title, by_name in self.columns.items() if title != VALUE}
+        return FrozenMapping({title: by_name for title, by_name in self.columns.items() if title != VALUE})
 
     def complaints(self, max_ulp: float) -> list[str]:
-        """Where a judged contender's value or product is worse than ``max_ulp``, not finite or missing."""
-        return list(self._complaints(max_ulp))
+        """Where a judged contender's value or product is worse than ``max_ulp``, not finite or missing.
+
+        Raises:
+            OptionError: ``max_ulp`` is negative or NaN.
+        """
+        return list(self._complaints(checked_limit(max_ulp)))
 
     def _complaints(self, max_ulp: float) -> Iterator[str]:
         for dtype, compared in self.formats.items():
@@ -124,17 +135,20 @@ class VjpComparison:
             max_ulp: the largest error that passes, in ``unit``.
 
         Raises:
-            AccuracyError: an AssertionError that lists what is worse, by how much and where.
+            OptionError: ``max_ulp`` is negative or NaN.
+            AccuracyError: an AssertionError that says what is worse, by how much and where.
         """
-        require_none(self.name, self.complaints(max_ulp), max_ulp)
+        require_none(self.complaints(max_ulp), max_ulp)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison in plain dicts, lists, strings and numbers; NaN and ±inf as strings."""
         named = {f.name: getattr(self, f.name) for f in fields(self)}
-        formats = {dtype: asdict(compared) for dtype, compared in self.formats.items()}
-        plain = plain_data({"schema": SCHEMA, **named, "formats": formats})
-        assert isinstance(plain, dict)
-        return plain
+        return dict(plain_data({"schema": SCHEMA, **named}))
+
+    def __str__(self) -> str:
+        from symact.vjps.text import vjp_text
+
+        return vjp_text(self)
 
     def _repr_html_(self) -> str:
         from symact.page import comparison_fragment

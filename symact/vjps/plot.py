@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symact.plots import FLOOR, STYLES, picture, titled
+from symact.plots import FLOOR, picture, styles, titled
 from symact.stabilize.formats import ALL_FORMATS
 from symact.vjps.comparison import VjpComparison
 
@@ -38,11 +37,11 @@ def vjp_picture(comparison: VjpComparison, file_format: str, dpi: int) -> bytes:
 def _draw(axes: Axes, comparison: VjpComparison, column: str) -> None:
     """One column: a row for each kind, contenders beside each other; what is not finite at the right."""
     ceiling = 4 * 2.0 ** ALL_FORMATS[comparison.dtype].digits
-    styles = dict(zip(comparison.contenders, cycle(STYLES), strict=False))
+    looks = styles(comparison.contenders)
     names = list(comparison.columns[column])
     kinds = [row.kind for row in comparison.kinds]
     for place, name in enumerate(names):
-        colour, _, marker = styles[name]
+        colour, _, marker = looks[name]
         figures = [row.columns[column][name] for row in comparison.kinds]
         worst = np.array([f.worst_ulp if f.count else np.nan for f in figures])
         rows = np.arange(len(kinds)) + 0.5 * ((place + 0.5) / len(names) - 0.5)

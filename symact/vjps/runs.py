@@ -35,7 +35,7 @@ def run(contender: Contender, formula: Formula, cases: Cases, fmt: Format) -> Re
         y, gradients = _differentiated(contender, formula, tensors, upstream, fmt)
     except ComparisonImpossible:
         raise
-    except Exception as error:  # whatever somebody's function raises
+    except (Exception, SystemExit) as error:  # whatever somebody's function raises
         raise ComparisonImpossible(reason(error)) from None
     results: Results = {VALUE: _rows(y, formula, size).reshape(points, count, size)[:, 0]}
     for name, gradient in zip(wanted, gradients, strict=True):

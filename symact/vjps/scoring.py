@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from symact.frozen import Result
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.score import WRONG, bits_of_error
 from symact.vjps.truth import FLUSHED_BELOW, Row
@@ -24,7 +25,7 @@ _MOST_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Result):
     """Where an error happens: the kind of the point, the inputs' elements, and the cotangent."""
 
     kind: str

@@ -14,14 +14,14 @@ VJP_TITLES = ("worst ULP", "of Jacobian", "at", "mean bits", "NaN", "inf", "wron
 
 
 def vjp_headline(comparison: VjpComparison) -> str:
-    """One sentence that says who is right."""
-    return "; ".join(_verdict(name, comparison) for name in comparison.contenders) + "."
+    """One sentence that says who is right; why others have no gradient is said in ``vjp_notes``."""
+    return "; ".join(filter(None, (_verdict(name, comparison) for name in comparison.contenders))) + "."
 
 
 def _verdict(name: str, comparison: VjpComparison) -> str:
     own = {title: by_name[name] for title, by_name in comparison.gradients.items() if name in by_name}
     if not own:
-        return f"{name}: no gradient to compare"
+        return ""
     kinds = (("NaN", sum(f.nan for f in own.values())), ("inf", sum(f.inf for f in own.values())))
     lost = " and ".join(f"{count} {kind}" for kind, count in kinds if count) or "no NaN"
     known = [(f.worst_ulp, title) for title, f in own.items() if f.worst_ulp == f.worst_ulp]
@@ -129,4 +129,4 @@ def _kinds_table(comparison: VjpComparison, title: str, width: int | None) -> st
         table.add_column(head, justify="right" if place == 1 else "left")
     for cells in kind_rows(comparison, title):
         table.add_row(*cells)
-    return rendered(table, width)
+    return rendered(table, width, keep=2)
