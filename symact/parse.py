@@ -39,6 +39,8 @@ def parse(
         OptionError: an option is.
     """
     inputs = _check_inputs(inputs)
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise OptionError(f"axis must be a whole number such as -1, not {axis!r}")
     params = dict(params or {})
     name = check_identifier(_DEFAULT_NAME if name is None else name, "name")
     for parameter in params:
