@@ -38,6 +38,13 @@ class Rewriting:
             gathered = rewrite(gathered, self.without_products_of_offsets)
         return _with_shifted_elements(self, gathered)
 
+    def with_logarithms(self, expression: sp.Expr) -> sp.Expr:
+        """``expression`` with factors taken out of its logarithms, where offsets meet their like."""
+        split = rewrite(
+            expression, lambda c: _split_logarithm(c, self.factors) if isinstance(c, sp.log) else c
+        )
+        return _with_shifted_elements(self, split) if split != expression else expression
+
     def without_products_of_offsets(self, current: sp.Basic) -> sp.Basic:
         """(D + m·S)/S as D/S + m, where the offset m can meet its like."""
         if current.is_Mul and any(f.is_Add and self.offsets & f.free_symbols for f in current.args):

@@ -106,7 +106,8 @@ def _shifted(
     # Terms that are divided by such a sum themselves hold no factor any more.
     powers = {term.as_powers_dict().get(factor, sp.S.Zero) for term in new_terms}
     power = powers.pop() if len(powers) == 1 else sp.S.One
-    shifted = unfolded(sp.Add(*(without(term, factor, power) for term in new_terms)), new.factors)
+    shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
+    shifted = unfolded(shifted, new.factors)
     # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
     weighted = sp.expand_mul(
         shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
