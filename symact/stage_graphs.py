@@ -161,7 +161,9 @@ class Builder:
                 return part
             if part.base.name not in vanishing:
                 return part
-            safe = sp.Piecewise((instead, sp.Eq(part.base, 0)), (part.base, True))
+            # A norm is positive to the derivation, and SymPy would decide the question.
+            base = sp.Symbol(part.base.name, nonnegative=True)
+            safe = sp.Piecewise((instead, sp.Eq(base, 0)), (base, True))
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression

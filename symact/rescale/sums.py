@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 
 from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
 from symact.rescale.questions import (
     degree_in,
     exponent,
-    is_a_whole,
     is_added,
     is_bare,
     is_divisor,
     is_nonnegative,
     terms,
+    wholes,
 )
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
 from symact.rescale.scales import add_scale, powers_of, vector_of
@@ -46,16 +48,24 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
-    whole = is_a_whole(symbol, later) or (is_added(symbol, later) and is_bare(symbol, later))
-    if whole and is_nonnegative(body) and degree.is_number:
+    scaled = {vector: scale * z, symbol: scale**degree * positive}
+    whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
+    if (whole or (is_added(symbol, later) and is_bare(symbol, later))) and is_nonnegative(body) and degree.is_number:
         # The formula is a function of the norm itself; scales do not cancel there, and need not.
         norm = sp.Symbol(f"norm_{stage.target}", positive=True)
         new.stages.append(Map(norm.name, scale * positive ** (1 / degree)))
         new.functions_of.append(Norm(norm, vector, z * positive ** (-1 / degree)))
         new.exchanged[symbol] = norm**degree
         return
-    new.exchanged[vector] = scale * z
-    new.exchanged[symbol] = scale**degree * positive
+    new.exchanged |= scaled
+
+
+def _keeps_scale(
+    new: Rewriting, scaled: dict[sp.Expr, sp.Expr], scale: sp.Symbol, functions: list[sp.Expr]
+) -> bool:
+    """Whether ``scale`` does not cancel inside some of ``functions``: they are functions of a norm then."""
+    tried = replace(new, exchanged={**new.exchanged, **scaled})
+    return any(scale in tried.rewritten(function).free_symbols for function in functions)
 
 
 def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
