@@ -38,6 +38,17 @@ class Rewriting:
             gathered = rewrite(gathered, self.without_products_of_offsets)
         return _with_shifted_elements(self, gathered)
 
+    def without_scales(self, expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        """The scales that are factors of ``expression``, and what is left of it."""
+        scales = {scale for scale, _ in self.scales.values()}
+        factors = sp.Mul.make_args(expression)
+        outside = [f for f in factors if f.as_base_exp()[0] in scales]
+        return sp.Mul(*outside), sp.Mul(*(f for f in factors if f not in outside))
+
+    def is_scaled(self, vector: sp.Expr) -> bool:
+        """Whether ``vector`` is the result of a scaling: its powers neither overflow nor vanish."""
+        return any(vector == z for _, z in self.scales.values())
+
     def with_logarithms(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with factors taken out of its logarithms, where offsets meet their like."""
         split = rewrite(

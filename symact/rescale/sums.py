@@ -30,15 +30,15 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     if any(has_any(exponent, new.elements) for exponent in exponents):
         _shifted(new, stage, bare, exponents, floor=is_added(symbol, later))
         return
-    body = new.rewritten(body)
+    outside, body = new.without_scales(new.rewritten(body))
     vector = vector_of(body, new)
     body = body.xreplace(new.differences)
     degree = degree_in(body, vector) if vector is not None else sp.S.Zero
-    if vector is None or degree == 0:
-        inside, outside = _for_a_mean(new, body, symbol, later)
+    if vector is None or degree == 0 or new.is_scaled(vector):
+        inside, total = _for_a_mean(new, body, symbol, later)
         add_map(new, f"of_{stage.target}", inside)
         new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
-        new.exchanged[symbol] = outside
+        new.exchanged[symbol] = outside * total
         return
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
