@@ -120,7 +120,7 @@ def _reduced(nodes: set[Node]) -> set[Node]:
 
 def _lines(program: Program) -> list[str]:
     """The stages of ``program`` that its results need, one a line."""
-    needed = set(program.outputs) | {"y"}
+    needed = {*program.outputs, program.formula.result}
     lines = []
     for stage in reversed(program.stages):
         if stage.target in needed:

@@ -54,6 +54,9 @@ def parse(
     else:
         text, lifted, originals = _from_sympy(formula, inputs)
     reductions = lifted.reductions
+    for reduction in reductions:
+        if reduction.name in {*inputs, *params}:
+            raise OptionError(f"the name {reduction.name!r} is taken by a reduction; choose another")
     everything = sp.Tuple(lifted.expression, *(reduction.body for reduction in reductions))
     _check_numbers(text, everything)
     _check_symbols(text, everything, inputs, params, {r.name for r in reductions})

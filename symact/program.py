@@ -81,7 +81,7 @@ class Powers:
 
 @dataclass(frozen=True)
 class Program:
-    """Stages in order of evaluation; by default the last one's target is the only result.
+    """Stages in order of evaluation; by default the only result is called y.
 
     Attributes:
         formula: what the program computes, or is derived from.
@@ -159,5 +159,5 @@ def lower(formula: Formula) -> Program:
         if reduction.kind == "mean":
             means[formula.symbol(reduction.name)] = formula.symbol(reduction.name) / COUNT
         stages.append(Reduce(reduction.name, _KINDS[reduction.kind], source))
-    stages.append(Map("y", formula.expression.xreplace(means)))
-    return Program(formula, tuple(stages), vectors=formula.indexed)
+    stages.append(Map(formula.result, formula.expression.xreplace(means)))
+    return Program(formula, tuple(stages), (formula.result,), vectors=formula.indexed)
