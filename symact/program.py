@@ -93,6 +93,7 @@ class Program:
             alone is stabilized as a function of it.
         positive: targets that cannot be 0.
         powers: scales that are found together with a sum of powers.
+        divisors: targets of maps that something is divided by, and that may be 0.
     """
 
     formula: Formula
@@ -103,6 +104,7 @@ class Program:
     functions_of: tuple[Norm, ...] = ()
     positive: frozenset[str] = frozenset()
     powers: tuple[Powers, ...] = ()
+    divisors: frozenset[str] = frozenset()
 
     @property
     def expression(self) -> sp.Expr:

@@ -25,6 +25,9 @@ class Rewriting:
     factors: dict[sp.Symbol, sp.Expr | None] = field(default_factory=dict)
     elements: set[str] = field(default_factory=set)
     differences: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    # Reductions that are as they were, and quotients by the size of what is a divisor.
+    unscaled: set[str] = field(default_factory=set)
+    divisors: set[str] = field(default_factory=set)
     # Exponentials of the same exponents share their shift, powers of the same vector their scale.
     offsets: set[sp.Symbol] = field(default_factory=set)
     shifts: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)

@@ -39,6 +39,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         add_map(new, f"of_{stage.target}", inside)
         new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
         new.exchanged[symbol] = outside * total
+        if outside == 1 and (vector is None or not new.is_scaled(vector)):
+            new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
@@ -76,6 +78,7 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
     if vector is None or not vector.is_Symbol or not is_divisor(symbol, later):
         add_map(new, stage.source, body)
         new.stages.append(stage)
+        new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
         add_scale(new, stage.target, vector, is_added(symbol, later))
@@ -169,6 +172,7 @@ def _for_a_mean(
     first = sp.Symbol(f"first_{symbol}", real=True)
     new.stages.append(Reduce(first.name, "first", body.name))
     new.constants.add(first.name)
+    new.unscaled.add(first.name)
     new.offsets.add(first)
     d = add_map(new, f"beyond_{first}", body - first)
     new.exchanged[body] = d + first
