@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symact.formula import Formula
-from symact.graph import Node, node, walk
+from symact.graph import Node, const, node, walk
 from symact.program import Map, Program, Reduce
 from symact.rescale import rescale
 from symact.reverse import vjp
@@ -81,7 +81,9 @@ def _same(graphs: dict[str, list[list[Node]]]) -> bool:
 def _masked(graph: Node, name: str, program: Program) -> Node:
     """The gradient of a vector of parameters is summed over the elements that a mask leaves in."""
     formula = program.formula
-    return node("masked", graph) if name in formula.indexed - set(formula.inputs) else graph
+    if graph == const(0) or name not in formula.indexed - set(formula.inputs):
+        return graph
+    return node("masked", graph)
 
 
 def _kept(forward: Sequence[Node], backward: Sequence[Node]) -> list[Node]:
@@ -118,7 +120,7 @@ def _reduced(nodes: set[Node]) -> set[Node]:
 
 def _lines(program: Program) -> list[str]:
     """The stages of ``program`` that its results need, one a line."""
-    needed = set(program.outputs) | {"y"}
+    needed = {*program.outputs, program.formula.result}
     lines = []
     for stage in reversed(program.stages):
         if stage.target in needed:

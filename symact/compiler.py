@@ -146,8 +146,7 @@ def translate(
     and ``update``: told how far it is.
     """
     _check_options(order, residual, jit_compile, prefer)
-    if ties not in TIES or at_zero not in AT_ZERO:
-        raise OptionError(f"ties is one of {', '.join(TIES)}, at_zero one of {', '.join(AT_ZERO)}")
+    _check_conventions(ties, at_zero)
     parsed = parse(
         formula,
         name=name,
@@ -188,3 +187,9 @@ def _check_options(order: int, residual: str, jit_compile: bool | str, prefer: s
         raise OptionError(f"jit_compile must be True, False or 'auto', not {jit_compile!r}")
     if prefer not in PREFERENCES:
         raise OptionError(f"prefer must be one of {', '.join(PREFERENCES)}, not {prefer!r}")
+
+
+def _check_conventions(ties: str, at_zero: str) -> None:
+    for option, value, known in (("ties", ties, TIES), ("at_zero", at_zero, AT_ZERO)):
+        if value not in known:
+            raise OptionError(f"{option} must be one of {', '.join(known)}, not {value!r}")

@@ -276,6 +276,11 @@ _BACK: dict[str, Callable[..., sp.Basic]] = {
 }
 
 
+def is_known(current: Node) -> bool:
+    """Whether SymPy has the operation: it has none that runs over an axis."""
+    return current.op in _BACK or hasattr(sp, current.op)
+
+
 def to_sympy(root: Node) -> sp.Basic:
     """The SymPy expression that ``root`` stands for; SymPy may order and evaluate it its own way."""
     done: dict[Node, sp.Basic] = {}

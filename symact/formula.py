@@ -82,6 +82,14 @@ class Formula:
         return (*self.inputs, *self.trainable)
 
     @property
+    def result(self) -> str:
+        """What its value is called: y, or a name like it that no input and no parameter has."""
+        name = "y"
+        while name in {*self.inputs, *self.defaults}:
+            name += "_"
+        return name
+
+    @property
     def is_vector(self) -> bool:
         """Whether the formula runs over an axis."""
         return bool(self.indexed)

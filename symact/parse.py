@@ -43,6 +43,8 @@ def parse(
     inputs = _check_inputs(inputs)
     if params is not None and not isinstance(params, Mapping):
         raise OptionError(f"params must map names to numbers, as in {{'beta': 1.0}}, not {params!r}")
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise OptionError(f"axis must be a whole number such as -1, not {axis!r}")
     params = dict(params or {})
     name = check_identifier(_DEFAULT_NAME if name is None else name, "name")
     taken = set(inputs) | ALL_NAMES | LAYER_NAMES | {name, class_name(name)}
@@ -58,6 +60,9 @@ def parse(
     else:
         text, lifted, originals = _from_sympy(formula, inputs)
     reductions = lifted.reductions
+    for reduction in reductions:
+        if reduction.name in {*inputs, *params}:
+            raise OptionError(f"the name {reduction.name!r} is taken by a reduction; choose another")
     everything = sp.Tuple(lifted.expression, *(reduction.body for reduction in reductions))
     _check_numbers(text, everything)
     _check_symbols(text, everything, inputs, params, {r.name for r in reductions})

@@ -81,7 +81,7 @@ class Powers:
 
 @dataclass(frozen=True)
 class Program:
-    """Stages in order of evaluation; by default the last one's target is the only result.
+    """Stages in order of evaluation; by default the only result is called y.
 
     Attributes:
         formula: what the program computes, or is derived from.
@@ -93,6 +93,7 @@ class Program:
             alone is stabilized as a function of it.
         positive: targets that cannot be 0.
         powers: scales that are found together with a sum of powers.
+        divisors: targets of maps that something is divided by, and that may be 0.
     """
 
     formula: Formula
@@ -103,6 +104,7 @@ class Program:
     functions_of: tuple[Norm, ...] = ()
     positive: frozenset[str] = frozenset()
     powers: tuple[Powers, ...] = ()
+    divisors: frozenset[str] = frozenset()
 
     @property
     def expression(self) -> sp.Expr:
@@ -159,5 +161,5 @@ def lower(formula: Formula) -> Program:
         if reduction.kind == "mean":
             means[formula.symbol(reduction.name)] = formula.symbol(reduction.name) / COUNT
         stages.append(Reduce(reduction.name, _KINDS[reduction.kind], source))
-    stages.append(Map("y", formula.expression.xreplace(means)))
-    return Program(formula, tuple(stages), vectors=formula.indexed)
+    stages.append(Map(formula.result, formula.expression.xreplace(means)))
+    return Program(formula, tuple(stages), (formula.result,), vectors=formula.indexed)

@@ -138,7 +138,7 @@ class _Walk:
 
 def _is_vector(output: str, program: Program) -> bool:
     """Whether a result has an element for each of the axis; a cotangent is shaped as its variable."""
-    if output == "y":
+    if output == program.formula.result:
         return program.formula.keeps_axis
     return output.split("_", 2)[2] in program.vectors
 
@@ -163,13 +163,14 @@ def _balanced(program: Program, elements: set[str]) -> set[sp.Expr]:
 def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     """The exponential that the result is a multiple of, in terms of the result, which is kept anyway."""
     stages = {stage.target: stage for stage in program.stages}
-    result = stages.get("y")
-    if not isinstance(result, Map) or "y" not in elements:
+    name = program.formula.result
+    result = stages.get(name)
+    if not isinstance(result, Map) or name not in elements:
         return {}
     inside = [f for f in sp.Mul.make_args(result.expression) if has_any(f, elements)]
     if len(inside) != 1 or not isinstance(inside[0], sp.exp):
         return {}
-    return {inside[0]: sp.Symbol("y", real=True) * inside[0] / result.expression}
+    return {inside[0]: sp.Symbol(name, real=True) * inside[0] / result.expression}
 
 
 def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:

@@ -58,7 +58,8 @@ class Builder:
                 return total if powers.factor == 1 else const(powers.factor) * total
         source = self.nodes.get(stage.source) or var(stage.source)
         if stage.kind in ("shift", "scale"):
-            return node(stage.kind, node("reduce_max", source))
+            whole = stage.source not in program.elementwise()
+            return node(stage.kind, source if whole else node("reduce_max", source))
         return node(REDUCTIONS[stage.kind], source)
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
@@ -153,7 +154,8 @@ class Builder:
         vanishing = {
             s.target for s in program.stages if isinstance(s, Reduce) and s.kind in ("sum", "max", "min")
         }
-        vanishing = (vanishing | {norm.symbol.name for norm in program.functions_of}) - program.positive
+        vanishing |= program.divisors | {norm.symbol.name for norm in program.functions_of}
+        vanishing -= program.positive
         instead = sp.oo if self.at_zero == "zero" else sp.S.One
 
         def visit(part: sp.Basic) -> sp.Basic:
@@ -161,7 +163,9 @@ class Builder:
                 return part
             if part.base.name not in vanishing:
                 return part
-            safe = sp.Piecewise((instead, sp.Eq(part.base, 0)), (part.base, True))
+            # A norm is positive to the derivation, and SymPy would decide the question.
+            base = sp.Symbol(part.base.name, nonnegative=True)
+            safe = sp.Piecewise((instead, sp.Eq(base, 0)), (base, True))
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression

@@ -188,7 +188,7 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
     following, after = _TITLES[level + 1], upstreams(formula, level + 1)
     new = [name for name in after if name not in inner]
     own = _call(
-        f"return _{title}(" if level else f"y, kept = _{title}(",
+        f"return _{title}(" if level else f"{formula.result}, kept = _{title}(",
         _arguments(formula, level, kept=level == 1),
         8,
     )
@@ -202,7 +202,7 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
         call = [f"    differentiable = _differentiable_{following}({wrapped})"]
         call += _call("return differentiable(", [*formula.variables, *after], 12)
     if level == 0 and _keeps_result(schedule):
-        own.append("    kept = (y, *kept)")
+        own.append(f"    kept = ({formula.result}, *kept)")
     lines = [
         *_definition(f"_differentiable_{title}", outer),
         f'    """The {title.replace("_", " ")} as a function of tensors alone, with its gradient."""',
@@ -214,7 +214,7 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
         f"        def gradient({', '.join(new)}):",
         *(f"        {line}" for line in call),
         "",
-        f"        return {'cotangents' if level else 'y'}, gradient",
+        f"        return {'cotangents' if level else formula.result}, gradient",
         "",
         "    return differentiable",
     ]

@@ -48,8 +48,9 @@ def _min(t, axis, mask):
 '''.strip(),
     "_first": '''
 def _first(t, axis):
-    """The first entry along ``axis``; none of none."""
-    return tf.gather(t, tf.range(tf.minimum(tf.shape(t)[axis], 1)), axis=axis)
+    """The first entry along ``axis``; undefined where there is none."""
+    first = tf.gather(t, tf.range(tf.minimum(tf.shape(t)[axis], 1)), axis=axis)
+    return first if t.shape[axis] else tf.reduce_mean(first, axis, keepdims=True)
 '''.strip(),
     "_shift": '''
 def _shift(largest):
@@ -112,22 +113,62 @@ def _position(x, axis):
     shape = tf.tensor_scatter_nd_update(ones, where, [tf.size(places)])
     return tf.cast(tf.reshape(places, shape), x.dtype)
 '''.strip(),
+    "_axis_of": '''
+def _axis_of(x, axis):
+    """``axis`` counted from the last, as it is for parameters of fewer axes as well."""
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise ValueError(f"axis must be a whole number, not {axis!r}")
+    rank = x.shape.rank
+    if rank is None:
+        return int(axis)
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of range for an input of rank {rank}")
+    return int(axis) % rank - rank
+'''.strip(),
+    "_along": '''
+def _along(parameter, x, axis):
+    """``parameter`` with an entry for each of ``axis``, so that sums of it count them all."""
+    ones = tf.ones([-axis - 1], tf.int32)
+    shape = tf.concat([[tf.shape(x)[axis]], ones], 0)
+    shape = tf.broadcast_dynamic_shape(tf.shape(parameter), shape)
+    return tf.broadcast_to(parameter, shape)
+'''.strip(),
     "_aligned": '''
 def _aligned(mask, x, axis):
-    """``mask`` in the rank of x; None where it says nothing about ``axis``.
+    """``mask`` in the rank of x.
 
-    A Keras mask has the shape (batch, time): it counts where ``axis`` is the time axis.
+    One of fewer axes is a Keras mask (batch, time), if it has ``axis``, which is the time
+    axis then; else ``axis`` is the last one, and the mask is the same for all before.
     """
     if mask is None:
         return None
     mask = tf.cast(tf.convert_to_tensor(mask), tf.bool)
-    rank = len(x.shape)
-    if len(mask.shape) == rank:
-        return mask
-    if axis % rank >= len(mask.shape):
+    rank, given = len(x.shape), len(mask.shape)
+    if axis % rank < given and _fits(mask, x.shape[:given]):
+        return tf.reshape(mask, tf.concat([tf.shape(mask), [1] * (rank - given)], 0))
+    if axis == -1 and 0 < given < rank and _fits(mask, x.shape[rank - given :]):
+        return tf.reshape(mask, tf.concat([[1] * (rank - given), tf.shape(mask)], 0))
+    raise ValueError(
+        f"a mask of shape {tuple(mask.shape)} does not fit axis {axis} of an input of shape "
+        f"{tuple(x.shape)}"
+    )
+'''.strip(),
+    "_time_mask": '''
+def _time_mask(mask, x, axis):
+    """A Keras mask (batch, time); None where it says nothing about ``axis``."""
+    if mask is None:
         return None
-    for _ in range(rank - len(mask.shape)):
-        mask = tf.expand_dims(mask, -1)
+    mask, rank = tf.convert_to_tensor(mask), len(x.shape)
+    given = len(mask.shape)
+    if given < rank and axis % rank >= given and _fits(mask, x.shape[:given]):
+        return None
     return mask
+'''.strip(),
+    "_fits": '''
+def _fits(mask, shape):
+    """Whether ``mask`` can be broadcast to ``shape``, as far as that is known."""
+    if len(mask.shape) != len(shape):
+        return False
+    return all(m in (1, n, None) or n is None for m, n in zip(mask.shape, shape))
 '''.strip(),
 }

@@ -132,12 +132,14 @@ def axis_function(formula: Formula) -> str:
         f"    {first} = tf.cast({first}, wide)",
         *(f"    {name} = _tensor({name}, wide)" for name in rest),
         *_broadcast(formula),
+        f"    axis = _axis_of({first}, axis)",
         *(
             f"    {p.name} = _tensor({p.name}, wide)"
             if p.trainable
             else f'    {p.name} = tf.constant(_number("{p.name}", {p.name}), wide)'
             for p in formula.parameters
         ),
+        *(f"    {name} = _along({name}, {first}, axis)" for name in _weights_along(formula)),
         f"    mask = _aligned(mask, {first}, axis)",
         *(["    if mask is not None:"] + [f"        {n} = _masked({n}, mask)" for n in formula.inputs]),
     ]
@@ -147,6 +149,12 @@ def axis_function(formula: Formula) -> str:
     lines.append("        y = _masked(y, mask)" if formula.keeps_axis else "        y = tf.squeeze(y, axis)")
     lines.append("    return tf.cast(y, dtype)")
     return "\n".join(lines)
+
+
+def _weights_along(formula: Formula) -> list[str]:
+    """Parameters with an element for each of the axis, where sums may be of them alone."""
+    given = [p.name for p in formula.parameters if p.name in formula.indexed]
+    return given if formula.reductions else []
 
 
 def _broadcast(formula: Formula) -> list[str]:

@@ -154,6 +154,7 @@ def _call(formula: Formula) -> list[str]:
     head = ["", f"    def call(self, inputs{', mask=None' if formula.is_vector else ''}):"]
     count = len(formula.inputs)
     given = "inputs" if count == 1 else "*inputs"
+    first = "inputs" if count == 1 else "inputs[0]"
     if count > 1:
         head += [
             "        if not isinstance(inputs, (list, tuple)):",
@@ -164,6 +165,8 @@ def _call(formula: Formula) -> list[str]:
             "        if isinstance(mask, (list, tuple)):",
             "            mask = mask[0]",
         ]
+    if formula.is_vector:
+        head += [f"        mask = _time_mask(mask, {first}, self.axis)"]
     call = wrapped_call(f"return {formula.name}(", [given, *keywords], 8)
     return [*head, *(f"        {line}" for line in call), *_mask_after(formula)]
 

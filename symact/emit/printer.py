@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from symact.convert import to_sympy
+from symact.convert import is_known, to_sympy
 from symact.graph import Node, const, rebuild, variables, walk
 from symact.numbers import as_float
 from symact.ops import OPS, Op
@@ -39,13 +39,13 @@ def body(root: Node, input_name: str, taken: Iterable[str], *, narrow: bool) -> 
 
 
 def _folded(root: Node) -> Node:
-    """``root`` with every operation on constants alone done beforehand, exactly."""
+    """``root`` with every elementwise operation on constants alone done beforehand, exactly."""
     varying: set[Node] = set()
     exchanged = {}
     for current in walk([root]):
         if current.op == "var" or not varying.isdisjoint(current.args):
             varying.add(current)
-        elif current.args and not OPS[current.op].boolean:
+        elif current.args and not OPS[current.op].boolean and is_known(current):
             exchanged[current] = const(to_sympy(current))
     return rebuild(root, exchanged) if exchanged else root
 

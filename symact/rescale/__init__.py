@@ -6,6 +6,7 @@ into every later stage, where it meets its like and cancels:
     Sum(a·exp(e))    = M·Sum(a·exp(e - m))        m the largest e, M = exp(m)
     Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|
     Max(|v|)         = s·Max(|v/s|)               where it is a divisor
+    v/D              = (v/s)/(D/s)                D any other reduction, or a difference of some
 
 So softmax becomes exp(x - m)/Sum(exp(x - m)), and x/norm becomes z/sqrt(Sum(z²)) with z = x/s. The
 factors m, M and s are constants to the derivation: the result does not depend on their values.
@@ -18,6 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symact.program import Map, Program, Reduce
+from symact.rescale.divisors import with_scaled_divisors
 from symact.rescale.rewriting import Rewriting, add_map
 from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
@@ -30,7 +32,7 @@ def rescale(program: Program) -> Program:
             following = program.stages[at + 1] if at + 1 < len(program.stages) else None
             if isinstance(following, Reduce) and following.kind in ("sum", "max"):
                 continue  # rewritten together with its reduction
-            add_map(new, stage.target, new.rewritten(stage.expression))
+            add_map(new, stage.target, with_scaled_divisors(new, new.rewritten(stage.expression)))
         elif stage.kind in ("sum", "max"):
             source = program.stages[at - 1]
             assert isinstance(source, Map)
@@ -38,6 +40,7 @@ def rescale(program: Program) -> Program:
             rewritten(new, stage, source.expression, program.stages[at + 1 :])
         else:
             new.stages.append(stage)
+            new.unscaled.add(stage.target)
     return replace(
         program,
         stages=tuple(new.stages),
@@ -45,4 +48,5 @@ def rescale(program: Program) -> Program:
         functions_of=(*program.functions_of, *new.functions_of),
         positive=program.positive | new.positive,
         powers=(*program.powers, *new.powers),
+        divisors=program.divisors | new.divisors,
     )

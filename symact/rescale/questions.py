@@ -45,15 +45,16 @@ def _is_factor(symbol: sp.Symbol, factor: sp.Expr) -> bool:
     return factor == symbol or bool(factor.is_Pow and factor.base == symbol and factor.exp.is_positive)
 
 
-def is_a_whole(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
-    """Whether ``symbol`` occurs below anything but arithmetic."""
-    return any(
-        symbol in part.free_symbols and not (isinstance(part, _ALGEBRAIC) and not _is_exponential(part))
+def wholes(symbol: sp.Symbol, later: tuple[Stage, ...]) -> list[sp.Expr]:
+    """The functions of ``symbol`` that are more than arithmetic."""
+    return [
+        part
         for stage in later
         if isinstance(stage, Map)
         for part in dag(stage.expression)
-        if isinstance(part, sp.Expr)
-    )
+        if isinstance(part, sp.Expr) and symbol in part.free_symbols
+        if not isinstance(part, _ALGEBRAIC) or _is_exponential(part)
+    ]
 
 
 def is_divisor(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:

@@ -25,6 +25,9 @@ class Rewriting:
     factors: dict[sp.Symbol, sp.Expr | None] = field(default_factory=dict)
     elements: set[str] = field(default_factory=set)
     differences: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    # Reductions that are as they were, and quotients by the size of what is a divisor.
+    unscaled: set[str] = field(default_factory=set)
+    divisors: set[str] = field(default_factory=set)
     # Exponentials of the same exponents share their shift, powers of the same vector their scale.
     offsets: set[sp.Symbol] = field(default_factory=set)
     shifts: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
@@ -37,6 +40,24 @@ class Rewriting:
         if self.offsets & gathered.free_symbols:
             gathered = rewrite(gathered, self.without_products_of_offsets)
         return _with_shifted_elements(self, gathered)
+
+    def without_scales(self, expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        """The scales that are factors of ``expression``, and what is left of it."""
+        scales = {scale for scale, _ in self.scales.values()}
+        factors = sp.Mul.make_args(expression)
+        outside = [f for f in factors if f.as_base_exp()[0] in scales]
+        return sp.Mul(*outside), sp.Mul(*(f for f in factors if f not in outside))
+
+    def is_scaled(self, vector: sp.Expr) -> bool:
+        """Whether ``vector`` is the result of a scaling: its powers neither overflow nor vanish."""
+        return any(vector == z for _, z in self.scales.values())
+
+    def with_logarithms(self, expression: sp.Expr) -> sp.Expr:
+        """``expression`` with factors taken out of its logarithms, where offsets meet their like."""
+        split = rewrite(
+            expression, lambda c: _split_logarithm(c, self.factors) if isinstance(c, sp.log) else c
+        )
+        return _with_shifted_elements(self, split) if split != expression else expression
 
     def without_products_of_offsets(self, current: sp.Basic) -> sp.Basic:
         """(D + m·S)/S as D/S + m, where the offset m can meet its like."""

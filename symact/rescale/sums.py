@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sympy as sp
 
 from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
 from symact.rescale.questions import (
     degree_in,
     exponent,
-    is_a_whole,
     is_added,
     is_bare,
     is_divisor,
     is_nonnegative,
     terms,
+    wholes,
 )
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
 from symact.rescale.scales import add_scale, powers_of, vector_of
@@ -28,15 +30,17 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     if any(has_any(exponent, new.elements) for exponent in exponents):
         _shifted(new, stage, bare, exponents, floor=is_added(symbol, later))
         return
-    body = new.rewritten(body)
+    outside, body = new.without_scales(new.rewritten(body))
     vector = vector_of(body, new)
     body = body.xreplace(new.differences)
     degree = degree_in(body, vector) if vector is not None else sp.S.Zero
-    if vector is None or degree == 0:
-        inside, outside = _for_a_mean(new, body, symbol, later)
+    if vector is None or degree == 0 or new.is_scaled(vector):
+        inside, total = _for_a_mean(new, body, symbol, later)
         add_map(new, f"of_{stage.target}", inside)
         new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
-        new.exchanged[symbol] = outside
+        new.exchanged[symbol] = outside * total
+        if outside == 1 and (vector is None or not new.is_scaled(vector)):
+            new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
@@ -46,16 +50,28 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
-    whole = is_a_whole(symbol, later) or (is_added(symbol, later) and is_bare(symbol, later))
-    if whole and is_nonnegative(body) and degree.is_number:
+    scaled = {vector: scale * z, symbol: scale**degree * positive}
+    whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
+    if (
+        (whole or (is_added(symbol, later) and is_bare(symbol, later)))
+        and is_nonnegative(body)
+        and degree.is_number
+    ):
         # The formula is a function of the norm itself; scales do not cancel there, and need not.
         norm = sp.Symbol(f"norm_{stage.target}", positive=True)
         new.stages.append(Map(norm.name, scale * positive ** (1 / degree)))
         new.functions_of.append(Norm(norm, vector, z * positive ** (-1 / degree)))
         new.exchanged[symbol] = norm**degree
         return
-    new.exchanged[vector] = scale * z
-    new.exchanged[symbol] = scale**degree * positive
+    new.exchanged |= scaled
+
+
+def _keeps_scale(
+    new: Rewriting, scaled: dict[sp.Expr, sp.Expr], scale: sp.Symbol, functions: list[sp.Expr]
+) -> bool:
+    """Whether ``scale`` does not cancel inside some of ``functions``: they are functions of a norm then."""
+    tried = replace(new, exchanged={**new.exchanged, **scaled})
+    return any(scale in tried.rewritten(function).free_symbols for function in functions)
 
 
 def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -66,6 +82,7 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
     if vector is None or not vector.is_Symbol or not is_divisor(symbol, later):
         add_map(new, stage.source, body)
         new.stages.append(stage)
+        new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
         add_scale(new, stage.target, vector, is_added(symbol, later))
@@ -106,7 +123,8 @@ def _shifted(
     # Terms that are divided by such a sum themselves hold no factor any more.
     powers = {term.as_powers_dict().get(factor, sp.S.Zero) for term in new_terms}
     power = powers.pop() if len(powers) == 1 else sp.S.One
-    shifted = unfolded(sp.Add(*(without(term, factor, power) for term in new_terms)), new.factors)
+    shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
+    shifted = unfolded(shifted, new.factors)
     # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
     weighted = sp.expand_mul(
         shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
@@ -158,6 +176,7 @@ def _for_a_mean(
     first = sp.Symbol(f"first_{symbol}", real=True)
     new.stages.append(Reduce(first.name, "first", body.name))
     new.constants.add(first.name)
+    new.unscaled.add(first.name)
     new.offsets.add(first)
     d = add_map(new, f"beyond_{first}", body - first)
     new.exchanged[body] = d + first
