@@ -14,9 +14,10 @@ from symact.expressions import dag
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.branches import resolve
 from symact.stabilize.cover import Ground, around_root, far_limits
-from symact.stabilize.exponential import half_line, parametric_halves
+from symact.stabilize.exponential import half_line
 from symact.stabilize.exponents import exponents, split
 from symact.stabilize.formats import Format
+from symact.stabilize.parametric import parametric_halves
 from symact.stabilize.periods import reduced
 from symact.stabilize.problem import Problem, kinks, pieces
 from symact.stabilize.regimes import Candidate

@@ -17,9 +17,7 @@ import sympy as sp
 from symact.convert import FUNCTIONS, to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
-from symact.stabilize.branches import resolve
 from symact.stabilize.fractions import reduced_fraction
-from symact.stabilize.regimes import choice
 from symact.stabilize.truth import Truth
 
 # Above this size, and with more symbols, SymPy's polynomial arithmetic takes seconds.
@@ -73,7 +71,7 @@ class _Family:
         return self.sign * self.exponent
 
 
-def _families(expression: sp.Expr, name: str, point: float) -> list[_Family]:
+def families_of(expression: sp.Expr, name: str, point: float) -> list[_Family]:
     """The exponentials of ``expression`` gathered by common exponent, signed as at ``point``."""
     symbol = sp.Symbol(name, real=True)
     groups: list[list[sp.Expr]] = []
@@ -115,7 +113,7 @@ def _half_line(expression: sp.Expr, name: str, point: float, rough: bool) -> Ite
     expression = to_exponentials(expression)
     if sum(1 for _ in dag(expression)) > _MOST_NODES:
         return
-    families = _families(expression, name, point)
+    families = families_of(expression, name, point)
     if len(families) > 3:
         return
     spelled = _spell(expression, families)
@@ -285,30 +283,3 @@ def _minus_magnitude(family: _Family) -> Node:
         return to_graph(-abs(coefficient) * rest)
     magnitude = node("abs", to_graph(rest))
     return -magnitude if abs(coefficient) == 1 else const(-abs(coefficient)) * magnitude
-
-
-def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
-    """Forms of a formula with parameters, joined at the sign of what is exponentiated.
-
-    The exponent's sign decides between the two sides (the input's, where no exponent holds a
-    parameter), so the form holds for every value of the parameters.
-    """
-    point = 3.5
-    families = _families(to_exponentials(expression), name, point)
-    symbol = sp.Symbol(name, real=True)
-    with_parameters = [f for f in families if f.exponent.free_symbols != {symbol}]
-    if len(with_parameters) > 1 or (with_parameters and len(families) > 1):
-        return
-    switch = with_parameters[0].exponent if with_parameters else symbol
-    sides = []
-    for side in (-point, point):
-        branch = expression if with_parameters else resolve(expression, name, side)
-        sides.append(dict(half_line(branch, name, side)))
-    negative, positive = sides
-    if not (negative and positive):
-        return
-    # A form that buys something on one side only goes with the first one on the other.
-    first_negative, first_positive = (next(iter(side.values())) for side in sides)
-    for form in dict.fromkeys([*negative, *positive]):
-        condition = node("lt", to_graph(switch), 0)
-        yield form, choice(condition, negative.get(form, first_negative), positive.get(form, first_positive))
