@@ -108,7 +108,7 @@ def closed_forms(problem: Problem, *, rough: bool) -> Iterator[Candidate]:
         for name, graph in half_line(branch, problem.name, point, rough):
             yield Candidate(name, graph)
     yield Candidate("zero", const(0))
-    (values, _), *_ = problem.values
+    (values, _), *_ = problem.sample.values
     for infinity in (sp.oo, -sp.oo):
         if (values == float(infinity)).any():
             yield Candidate("overflow", const(infinity))

@@ -15,9 +15,12 @@ from symact.stabilize.formats import Array, Format
 from symact.stabilize.sampling import edges, neighbourhood, roots, sample
 from symact.stabilize.score import bits_of_error, ulp_error
 from symact.stabilize.simulate import simulate
+from symact.stabilize.smooth import smooth_points
 from symact.stabilize.truth import Truth
 
 _SEED = 20240229
+# Points in each binade at which forms are tried besides, where interpolation gives the truth.
+_DENSITY = 128
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)
@@ -36,8 +39,36 @@ class Score:
     mean_bits: float
 
 
+@dataclass
+class Sample:
+    """Points and the truth there, for each set of parameters; and what candidates are at them.
+
+    Candidates share most of their parts, and are asked for more than once.
+    """
+
+    points: Array
+    values: list[tuple[Array, Array]]
+    parts: list[dict[Node, Array]]
+    errors: dict[Node, Array]
+
+    @classmethod
+    def of(cls, points: Array, values: list[tuple[Array, Array]]) -> Sample:
+        return cls(points, values, [{} for _ in values], {})
+
+    def between(self, low: float, high: float) -> Sample:
+        """Those of the points that lie in [low, high]."""
+        inside = (self.points >= low) & (self.points <= high)
+        if inside.all():
+            return self
+        return Sample.of(self.points[inside], [(h[inside], l[inside]) for h, l in self.values])
+
+
 class Problem:
-    """What is measured: an expression, its truth at the sample points, and errors of candidates."""
+    """What is measured: an expression, its truth at the sample points, and errors of candidates.
+
+    Between the sample points there may be many more, ``dense``, of which only the worst of those that
+    are closest to a sample point counts, as an error of that.
+    """
 
     def __init__(
         self,
@@ -49,16 +80,14 @@ class Problem:
         points: Array,
         kinks: frozenset[float] = frozenset(),
         truth: Truth | None = None,
+        dense: Sample | None = None,
     ) -> None:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
         self.truth = truth or Truth(expression, name, kinks)
-        self.points = points
-        self.values = [self.truth.at(points, **parameter_set) for parameter_set in self.parameter_sets()]
+        self.points, self.dense = points, dense
+        self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
-        # Candidates share most of their parts, and are asked for more than once.
-        self._parts: list[dict[Node, Array]] = [{} for _ in self.values]
-        self._errors: dict[Node, Array] = {}
 
     def parameter_sets(self) -> list[dict[str, float]]:
         if not self.parameters:
@@ -72,27 +101,40 @@ class Problem:
         ]
 
     def errors(self, graph: Node) -> Array:
-        """Errors in ULP at the points, the worst over the parameter sets."""
-        if graph not in self._errors:
-            self._errors[graph] = self._errors_at(graph, self.points, self.values, self._parts)
-        return self._errors[graph]
+        """Errors in ULP at and around the points, the worst over the parameter sets."""
+        errors = self.errors_in(graph, self.sample)
+        if self.dense is None or not len(self.dense.points):
+            return errors
+        closest = np.searchsorted(self.points[:-1] / 2 + self.points[1:] / 2, self.dense.points)
+        first = np.flatnonzero(np.diff(closest, prepend=-1))
+        around = np.zeros(errors.shape)
+        around[closest[first]] = np.maximum.reduceat(self.errors_in(graph, self.dense), first)
+        return np.maximum(errors, around)
+
+    def samples(self) -> list[Sample]:
+        """The sample, and what there is besides."""
+        return (
+            [self.sample] if self.dense is None or not len(self.dense.points) else [self.sample, self.dense]
+        )
 
     def errors_at(self, graph: Node, points: Array) -> Array:
-        values = [self.truth.at(points, **p) for p in self.parameter_sets()]
-        return self._errors_at(graph, points, values, [{} for _ in values])
+        """Errors in ULP at these points, the worst over the parameter sets."""
+        return self.errors_in(graph, self._sampled(points))
 
-    def _errors_at(
-        self,
-        graph: Node,
-        points: Array,
-        values: list[tuple[Array, Array]],
-        parts: list[dict[Node, Array]],
-    ) -> Array:
-        worst = np.zeros(points.shape)
-        for parameters, (high, low), memo in zip(self.parameter_sets(), values, parts, strict=True):
-            computed = simulate(graph, {self.name: points, **parameters}, self.fmt, memo)
+    def _sampled(self, points: Array) -> Sample:
+        return Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+
+    def errors_in(self, graph: Node, sample: Sample) -> Array:
+        if graph in sample.errors:
+            return sample.errors[graph]
+        points, worst = sample.points, np.zeros(sample.points.shape)
+        for parameters, (high, low), parts in zip(
+            self.parameter_sets(), sample.values, sample.parts, strict=True
+        ):
+            computed = simulate(graph, {self.name: points, **parameters}, self.fmt, parts)
             errors = ulp_error(computed, high, low, self.fmt)
             worst = np.maximum(worst, self._forgive_subgradients(errors, computed, points, parameters))
+        sample.errors[graph] = worst
         return worst
 
     def _forgive_subgradients(
@@ -112,11 +154,11 @@ class Problem:
         low, high = sorted(self.truth.side(kink, side, parameters) for side in (-1, 1))
         return low, high
 
-    def excused(self) -> Array:
+    def excused(self, sample: Sample) -> Array:
         """For each point the error in ULP that a root nearby accounts for: what half a unit of the
         input changes there."""
-        ((values, _), *_) = self.values
-        points = self.points
+        ((values, _), *_) = sample.values
+        points = sample.points
         at = np.flatnonzero(np.sign(values[1:]) * np.sign(values[:-1]) < 0)
         at = at[[self._is_root(points[i : i + 2], values[i : i + 2]) for i in at.tolist()]]
         if not len(at):
@@ -149,7 +191,8 @@ class Problem:
     def score(self, graph: Node) -> Score:
         errors = self.errors(graph)
         worst = int(np.argmax(errors))
-        return Score(float(errors[worst]), float(self.points[worst]), float(bits_of_error(errors).mean()))
+        bits = bits_of_error(self.errors_in(graph, self.sample))
+        return Score(float(errors[worst]), float(self.points[worst]), float(bits.mean()))
 
     def with_points(self, points: Array) -> Problem:
         return Problem(
@@ -161,6 +204,7 @@ class Problem:
             np.unique(points),
             frozenset(self.kinks),
             self.truth,
+            self.dense and self.dense.between(np.min(points), np.max(points)),
         )
 
 
@@ -181,13 +225,17 @@ def pose(
         for switch in switches(expression)
         for zero in switch_zeros(switch, name, points, fmt, parameters)
     ]
-    problem = Problem(
-        expression, name, fmt, domain, parameters, points, frozenset(zeros if derivative else ())
-    )
+    kinks = frozenset(zeros if derivative else ())
+    truth = Truth(expression, name, kinks)
+    dense = None
+    if not (rough or parameters):
+        places, values = smooth_points(truth, fmt, domain, _DENSITY, _SEED)
+        dense = Sample.of(places, [(values, np.zeros(values.shape))])
+    problem = Problem(expression, name, fmt, domain, parameters, points, kinks, truth, dense)
     special = zeros
     if not rough:
         parameter_set = problem.parameter_sets()[0]
-        special = zeros + roots(problem.truth, points, problem.values[0][0], fmt, **parameter_set)
+        special = zeros + roots(problem.truth, points, problem.sample.values[0][0], fmt, **parameter_set)
     near = np.concatenate(
         [
             edges(to_graph(expression), name, points, fmt, problem.parameter_sets()[0]),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from symact.graph import Node
 from symact.stabilize.formats import Array
-from symact.stabilize.problem import Problem
+from symact.stabilize.problem import Problem, Sample
 from symact.stabilize.sampling import sample
 from symact.stabilize.score import WRONG
 
@@ -37,10 +37,15 @@ def excess(problem: Problem, graph: Node) -> float:
 
 
 def _worst(problem: Problem, graph: Node) -> float:
-    errors = problem.errors(graph) - problem.excused()
-    sizes = np.abs([values for values, _ in problem.values]).min(axis=0)
+    return max(float(_beyond_roots(problem, graph, sample, 1.0).max()) for sample in problem.samples())
+
+
+def _beyond_roots(problem: Problem, graph: Node, sample: Sample, share: float) -> Array:
+    """Errors of ``graph`` in ULP, less ``share`` times what roots and the flushing of terms account for."""
+    errors = problem.errors_in(graph, sample) - share * problem.excused(sample)
+    sizes = np.abs([values for values, _ in sample.values]).min(axis=0)
     flushed = (sizes < _HARDLY_NORMAL * problem.fmt.min_normal) & (errors < WRONG / 2)
-    return float(np.where(flushed, 0.0, errors).max())
+    return np.maximum(np.where(flushed, 0.0, errors), 0.0)
 
 
 def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, float], ...]:
@@ -48,12 +53,13 @@ def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, f
 
     Next to roots it may: there half a unit of the input changes the result by as much.
     """
-    errors = np.maximum(problem.errors(graph) - 2.0 * problem.excused(), 0.0)
     intervals = []
-    for low, high in runs(problem.points, errors > _WEAK):
-        inside = (problem.points >= low) & (problem.points <= high)
-        bad = problem.points[inside & (errors > _WEAK)]
-        intervals.append((float(bad[0]), float(bad[-1]), float(errors[inside].max())))
+    for sample in problem.samples():
+        points, errors = sample.points, _beyond_roots(problem, graph, sample, 2.0)
+        for low, high in runs(points, errors > _WEAK):
+            inside = (points >= low) & (points <= high)
+            bad = points[inside & (errors > _WEAK)]
+            intervals.append((float(bad[0]), float(bad[-1]), float(errors[inside].max())))
     return tuple(sorted(intervals, key=lambda interval: -interval[2])[:_MOST_WEAK])
 
 
