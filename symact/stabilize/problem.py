@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -11,16 +12,18 @@ import sympy as sp
 from symact.convert import to_graph
 from symact.derive import switches
 from symact.graph import Node
-from symact.stabilize.formats import Array, Format
+from symact.stabilize.formats import FLOAT32, Array, Format
+from symact.stabilize.roundoff import Roundoff
 from symact.stabilize.sampling import edges, neighbourhood, roots, sample
 from symact.stabilize.score import bits_of_error, ulp_error
 from symact.stabilize.simulate import simulate
-from symact.stabilize.smooth import smooth_points
+from symact.stabilize.smooth import Smooth, smooth
 from symact.stabilize.truth import Truth
 
 _SEED = 20240229
-# Points in each binade at which forms are tried besides, where interpolation gives the truth.
-_DENSITY = 128
+# Points in each binade that join the sample where interpolation gives the truth; and those at which what
+# is chosen is checked, with another seed.
+_DENSITY, _CHECKED_DENSITY, _CHECKED_SEED = 12, 2048, 20240301
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)
@@ -49,11 +52,12 @@ class Sample:
     points: Array
     values: list[tuple[Array, Array]]
     parts: list[dict[Node, Array]]
-    errors: dict[Node, Array]
+    errors: dict[Node, Array] = field(default_factory=dict)
+    roundoffs: list[Roundoff] = field(default_factory=list)
 
     @classmethod
     def of(cls, points: Array, values: list[tuple[Array, Array]]) -> Sample:
-        return cls(points, values, [{} for _ in values], {})
+        return cls(points, values, [{} for _ in values])
 
     def between(self, low: float, high: float) -> Sample:
         """Those of the points that lie in [low, high]."""
@@ -67,7 +71,8 @@ class Problem:
     """What is measured: an expression, its truth at the sample points, and errors of candidates.
 
     Between the sample points there may be many more, ``dense``, of which only the worst of those that
-    are closest to a sample point counts, as an error of that.
+    are closest to a sample point counts, as an error of that; and very many, ``checks``, at which only what
+    has been chosen is tried.
     """
 
     def __init__(
@@ -80,14 +85,18 @@ class Problem:
         points: Array,
         kinks: frozenset[float] = frozenset(),
         truth: Truth | None = None,
-        dense: Sample | None = None,
+        smooth: Smooth | None = None,
     ) -> None:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
         self.truth = truth or Truth(expression, name, kinks)
-        self.points, self.dense = points, dense
+        self.points = points
         self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
+        self.is_cautious = False
+        self.smooth = smooth or Smooth(fmt, ())
+        self.dense = Sample.of(np.zeros(0), [(np.zeros(0), np.zeros(0))])
+        self.checks = self._interpolated(_CHECKED_DENSITY, _CHECKED_SEED)
 
     def parameter_sets(self) -> list[dict[str, float]]:
         if not self.parameters:
@@ -102,8 +111,25 @@ class Problem:
 
     def errors(self, graph: Node) -> Array:
         """Errors in ULP at and around the points, the worst over the parameter sets."""
+        errors = self._found(graph)
+        return np.maximum(errors, self._roundoff(graph, self.sample)) if self.is_cautious else errors
+
+    def errors_at(self, graph: Node, points: Array) -> Array:
+        """Errors in ULP at these points, the worst over the parameter sets."""
+        sample = self._sampled(points)
+        errors = self.errors_in(graph, sample)
+        return np.maximum(errors, self._roundoff(graph, sample)) if self.is_cautious else errors
+
+    def cautiously(self) -> Problem:
+        """This problem with errors that are not less than what roundings may add up to."""
+        other = copy(self)
+        other.is_cautious = True
+        return other
+
+    def _found(self, graph: Node) -> Array:
+        """Errors at the points, and of those between the worst, at the point that is closest to it."""
         errors = self.errors_in(graph, self.sample)
-        if self.dense is None or not len(self.dense.points):
+        if not len(self.dense.points):
             return errors
         closest = np.searchsorted(self.points[:-1] / 2 + self.points[1:] / 2, self.dense.points)
         first = np.flatnonzero(np.diff(closest, prepend=-1))
@@ -111,18 +137,29 @@ class Problem:
         around[closest[first]] = np.maximum.reduceat(self.errors_in(graph, self.dense), first)
         return np.maximum(errors, around)
 
-    def samples(self) -> list[Sample]:
-        """The sample, and what there is besides."""
-        return (
-            [self.sample] if self.dense is None or not len(self.dense.points) else [self.sample, self.dense]
-        )
+    def _roundoff(self, graph: Node, sample: Sample) -> Array:
+        """The worst over the parameter sets; 0 in float64, which has no wider format to tell it by."""
+        if self.fmt.working or self.fmt.digits > FLOAT32.digits:
+            return np.zeros(sample.points.shape)
+        if not sample.roundoffs:
+            sample.roundoffs += [
+                Roundoff(self.fmt, {self.name: sample.points, **parameters}, truth, parts)
+                for parameters, (truth, _), parts in zip(
+                    self.parameter_sets(), sample.values, sample.parts, strict=True
+                )
+            ]
+        return np.asarray(np.max([roundoff.at_worst(graph) for roundoff in sample.roundoffs], axis=0))
 
-    def errors_at(self, graph: Node, points: Array) -> Array:
-        """Errors in ULP at these points, the worst over the parameter sets."""
-        return self.errors_in(graph, self._sampled(points))
+    def samples(self) -> list[Sample]:
+        """All samples that hold points."""
+        return [s for s in (self.sample, self.dense, self.checks) if len(s.points)]
 
     def _sampled(self, points: Array) -> Sample:
         return Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+
+    def _interpolated(self, density: int, seed: int) -> Sample:
+        points, values = self.smooth.sample(density, seed)
+        return Sample.of(points, [(values, np.zeros(values.shape))])
 
     def errors_in(self, graph: Node, sample: Sample) -> Array:
         if graph in sample.errors:
@@ -189,23 +226,29 @@ class Problem:
         return bool(max(abs(below), abs(above)) < np.abs(values).max())
 
     def score(self, graph: Node) -> Score:
-        errors = self.errors(graph)
+        errors = self._found(graph)
         worst = int(np.argmax(errors))
         bits = bits_of_error(self.errors_in(graph, self.sample))
         return Score(float(errors[worst]), float(self.points[worst]), float(bits.mean()))
 
     def with_points(self, points: Array) -> Problem:
-        return Problem(
-            self.expression,
-            self.name,
-            self.fmt,
-            self.domain,
-            self.parameters,
-            np.unique(points),
-            frozenset(self.kinks),
-            self.truth,
-            self.dense and self.dense.between(np.min(points), np.max(points)),
-        )
+        """This problem at other points, and at those of the very many that lie between them."""
+        other = copy(self)
+        other.points = np.unique(points)
+        other.sample = self._sampled(other.points)
+        ends = float(other.points[0]), float(other.points[-1])
+        other.dense, other.checks = self.dense.between(*ends), self.checks.between(*ends)
+        return other
+
+    def with_dense(self, points: Array, values: Array) -> Problem:
+        """This problem with more of the very many points, and the truth there."""
+        other = copy(self)
+        order = np.argsort(np.concatenate([self.dense.points, points]), kind="stable")
+        ((high, low),) = self.dense.values
+        low = np.concatenate([low, np.zeros(points.shape)])[order]
+        high = np.concatenate([high, values])[order]
+        other.dense = Sample.of(np.concatenate([self.dense.points, points])[order], [(high, low)])
+        return other
 
 
 def pose(
@@ -227,11 +270,10 @@ def pose(
     ]
     kinks = frozenset(zeros if derivative else ())
     truth = Truth(expression, name, kinks)
-    dense = None
-    if not (rough or parameters):
-        places, values = smooth_points(truth, fmt, domain, _DENSITY, _SEED)
-        dense = Sample.of(places, [(values, np.zeros(values.shape))])
-    problem = Problem(expression, name, fmt, domain, parameters, points, kinks, truth, dense)
+    stretches = None if rough or parameters else smooth(truth, fmt, domain)
+    if stretches:
+        points = np.concatenate([points, stretches.sample(_DENSITY, _SEED)[0]])
+    problem = Problem(expression, name, fmt, domain, parameters, np.unique(points), kinks, truth, stretches)
     special = zeros
     if not rough:
         parameter_set = problem.parameter_sets()[0]

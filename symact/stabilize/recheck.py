@@ -11,6 +11,8 @@ from symact.stabilize.problem import Problem
 from symact.stabilize.regimes import Regime
 from symact.stabilize.sampling import sample
 
+# Of the very many points those that fail worst join the sample.
+_MOST_FAILING = 256
 # A sample of its own checks what the search found.
 _CHECKS, _CHECK_SEED = 240, 7
 # Places in a regime, as shares of its width, and distances, relative to a threshold, at which a choice of
@@ -44,3 +46,21 @@ def errors_of(problem: Problem, regimes: Sequence[Regime], points: Array) -> Arr
         if inside.any():
             errors[inside] = problem.errors_at(regime.candidate.graph, points[inside])
     return errors
+
+
+def failing(problem: Problem, regimes: Sequence[Regime], bearable: float) -> tuple[Array, Array]:
+    """Of the very many points those at which the form of its regime errs by more than ``bearable`` ULP, the
+    worst ones, and the truth there."""
+    points, values, errors = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
+    excused = problem.excused(problem.checks)
+    ((truth, _),) = problem.checks.values
+    for regime in regimes:
+        inside = (problem.checks.points >= regime.low) & (problem.checks.points <= regime.high)
+        there = problem.checks.between(regime.low, regime.high)
+        points.append(there.points)
+        values.append(truth[inside])
+        errors.append(problem.errors_in(regime.candidate.graph, there) - excused[inside])
+    all_errors = np.concatenate(errors)
+    worst = np.argsort(-all_errors, kind="stable")[:_MOST_FAILING]
+    worst = worst[all_errors[worst] > bearable]
+    return np.concatenate(points)[worst], np.concatenate(values)[worst]

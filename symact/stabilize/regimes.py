@@ -24,6 +24,8 @@ _OPERATION = 0.5
 _MOST_REGIMES = 12
 _BRANCH_SCALES = (1.0, 8.0, 64.0, 512.0, 1e5, 1e7)
 _STEEPNESS = 7.0
+# What a point above the target costs besides, as soon as it is above by so many bits.
+_MISSED, _CLEARLY = 15.0, 0.15
 # More than finite errors at all points together cost: it is never traded.
 _NOT_FINITE = 1e7
 # Changes of form this close to 0 are moved there.
@@ -31,7 +33,7 @@ _CLOSE = 1e-3
 _REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
 _LARGEST_NOISE = 24.0
-_REACH = 5
+_REACH = 2
 # Beyond this many regimes nobody reads them, and exchanging forms takes long; forms tried in each.
 _MOST_SIMPLIFIED, _OFFERS = 16, 6
 
@@ -60,7 +62,8 @@ def price(errors: Array, target: float) -> Array:
     bits = bits_of_error(errors)
     above = np.maximum(bits - np.log2(1.0 + target), 0.0)
     not_finite = np.where(errors > WRONG / 2, _NOT_FINITE, 0.0)
-    return np.asarray(0.02 * bits + _STEEPNESS * np.minimum(above**2, 10.0 * above) + not_finite)
+    missed = _MISSED * np.minimum(above / _CLEARLY, 1.0)
+    return np.asarray(0.02 * bits + missed + _STEEPNESS * np.minimum(above**2, 10.0 * above) + not_finite)
 
 
 def envelope(errors: Array) -> Array:

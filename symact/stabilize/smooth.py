@@ -9,6 +9,7 @@ to a small part of a unit in the last place of a narrow format, at as many point
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,49 +28,71 @@ _SETTLED, _LAST_COEFFICIENTS, _HALVINGS = 2.0**-44, 3, 3
 _MOST_OFF = 1 / 32
 
 
-def smooth_points(
-    truth: Truth, fmt: Format, domain: tuple[float, float], density: int, seed: int, side: int = 0
-) -> tuple[Array, Array]:
-    """Sorted numbers of a narrow format, and the truth there.
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """A polynomial in Chebyshev's basis on [low, high), and how far it is off at most."""
+
+    low: float
+    high: float
+    coefficients: Array
+    off: float
+
+    def at(self, points: Array) -> Array:
+        middle, radius = self.low + (self.high - self.low) / 2, (self.high - self.low) / 2
+        return np.asarray(np.polynomial.chebyshev.chebval((points - middle) / radius, self.coefficients))
+
+
+@dataclass(frozen=True, eq=False)
+class Smooth:
+    """Where a function is smooth, sorted, and what it is there."""
+
+    fmt: Format
+    stretches: tuple[Stretch, ...]
+
+    def sample(self, density: int, seed: int) -> tuple[Array, Array]:
+        """About ``density`` sorted numbers of the format in each binade, and the truth there."""
+        random = np.random.default_rng(seed)
+        points, values = [np.zeros(0)], [np.zeros(0)]
+        for stretch in self.stretches:
+            far = max(abs(stretch.low), abs(stretch.high))
+            share = min(1.0, 2 * (stretch.high - stretch.low) / far)
+            drawn = random.uniform(stretch.low, stretch.high, int(share * density))
+            drawn = np.unique(self.fmt.round(drawn))
+            drawn = drawn[(drawn >= stretch.low) & (drawn < stretch.high)]
+            found = stretch.at(drawn)
+            known = stretch.off <= _MOST_OFF * self.fmt.ulp(found)
+            points.append(drawn[known])
+            values.append(found[known])
+        return np.concatenate(points), np.concatenate(values)
+
+
+def smooth(truth: Truth, fmt: Format, domain: tuple[float, float]) -> Smooth:
+    """Where the truth can be interpolated, among the inputs that functions mostly have.
 
     Args:
         truth: of a function without parameters.
-        fmt: the format; float64 has no digits to spare, and gets no points.
+        fmt: the format; float64 has no digits to spare, and gets no stretches.
         domain: open interval of the input.
-        density: points in each binade.
-        seed: what the points are drawn by.
-        side: 1 for positive inputs only.
     """
-    found = [(np.zeros(0), np.zeros(0))]
-    if fmt.digits <= 24:
-        random = np.random.default_rng(seed)
-        for sign in (1,) if side else (-1, 1):
-            for exponent in range(_FIRST, _LAST):
-                low, high = sorted((sign * 2.0**exponent, sign * 2.0 ** (exponent + 1)))
-                low, high = max(low, domain[0]), min(high, domain[1])
-                if low < high:
-                    points = np.unique(fmt.round(random.uniform(low, high, density)))
-                    found += _stretch(truth, fmt, low, high, points, _HALVINGS)
-    points, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(points, kind="stable")
-    return points[order], values[order]
+    found: list[Stretch] = []
+    for sign in (-1, 1) if fmt.digits <= 24 else ():
+        for exponent in range(_FIRST, _LAST):
+            low, high = sorted((sign * 2.0**exponent, sign * 2.0 ** (exponent + 1)))
+            low, high = max(low, domain[0]), min(high, domain[1])
+            if low < high:
+                found += _stretches(truth, low, high, _HALVINGS)
+    return Smooth(fmt, tuple(sorted(found, key=lambda stretch: stretch.low)))
 
 
-def _stretch(
-    truth: Truth, fmt: Format, low: float, high: float, points: Array, halvings: int
-) -> Iterator[tuple[Array, Array]]:
+def _stretches(truth: Truth, low: float, high: float, halvings: int) -> Iterator[Stretch]:
     middle, radius = low + (high - low) / 2, (high - low) / 2
     values, _ = truth.at(middle + radius * _AT)
     with np.errstate(invalid="ignore"):
         coefficients = _COEFFICIENTS @ values
         size = np.abs(values).max()
         off = np.abs(coefficients[-_LAST_COEFFICIENTS:]).sum()
-        settled = off <= _SETTLED * size
-    if settled:
-        off += 2.0**-50 * size
-        found = np.polynomial.chebyshev.chebval((points - middle) / radius, coefficients)
-        known = off <= _MOST_OFF * fmt.ulp(found)
-        yield points[known], found[known]
+    if off <= _SETTLED * size:
+        yield Stretch(low, high, coefficients, float(off + 2.0**-50 * size))
     elif halvings and np.isfinite(size):
-        yield from _stretch(truth, fmt, low, middle, points[points < middle], halvings - 1)
-        yield from _stretch(truth, fmt, middle, high, points[points >= middle], halvings - 1)
+        yield from _stretches(truth, low, middle, halvings - 1)
+        yield from _stretches(truth, middle, high, halvings - 1)
