@@ -34,11 +34,12 @@ def script():
 def test_every_op_that_rounds_has_rows_that_cover_the_line(format_name):
     assert sorted(TABLE[format_name]) == sorted(ROUNDING)
     for name, rows in TABLE[format_name].items():
-        low, high, eager, xla, worst, _ = np.array([row.split() for row in rows], float).T
+        low, high, eager, xla, worst, rms, _ = np.array([row.split() for row in rows], float).T
         assert low[0] == -np.inf, name
         assert high[-1] == np.inf, name
         assert np.array_equal(low[1:], high[:-1]), name
         assert np.array_equal(worst, np.maximum(eager, xla)), name
+        assert (rms <= worst).all(), name
 
 
 def test_the_row_at_the_argument_holds():

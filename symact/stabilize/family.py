@@ -22,7 +22,7 @@ from symact.stabilize.search import TARGET, Stable
 from symact.stabilize.task import Task
 
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
-_WIDER_ABOVE = {"balanced": 8.0, "fast": math.inf, "accurate": 4.0}
+_WIDER_ABOVE = {"balanced": 4.5, "fast": math.inf, "accurate": 4.0}
 # Errors (ULP) of forms for all values of the parameters up to which the defaults need none of their own.
 _SATISFYING = 1.5 * TARGET
 # Of forms for all values of parameters twice as much is expected; at the defaults there are others.

@@ -21,9 +21,9 @@ from symact.stabilize.smooth import Smooth, smooth
 from symact.stabilize.truth import Truth
 
 _SEED = 20240229
-# Points in each binade that join the sample where interpolation gives the truth; and those at which what
-# is chosen is checked, with another seed.
-_DENSITY, _CHECKED_DENSITY, _CHECKED_SEED = 12, 2048, 20240301
+# Points in each binade at which forms are tried besides, where interpolation gives the truth; and those at
+# which what is chosen is checked, with another seed.
+_DENSITY, _CHECKED_DENSITY, _CHECKED_SEED = 128, 2048, 20240301
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)
@@ -95,7 +95,7 @@ class Problem:
         self.kinks = sorted(kinks)
         self.is_cautious = False
         self.smooth = smooth or Smooth(fmt, ())
-        self.dense = Sample.of(np.zeros(0), [(np.zeros(0), np.zeros(0))])
+        self.dense = self._interpolated(_DENSITY, _SEED)
         self.checks = self._interpolated(_CHECKED_DENSITY, _CHECKED_SEED)
 
     def parameter_sets(self) -> list[dict[str, float]]:
@@ -150,9 +150,9 @@ class Problem:
             ]
         return np.asarray(np.max([roundoff.at_worst(graph) for roundoff in sample.roundoffs], axis=0))
 
-    def samples(self) -> list[Sample]:
-        """All samples that hold points."""
-        return [s for s in (self.sample, self.dense, self.checks) if len(s.points)]
+    def judges(self) -> list[Sample]:
+        """What a choice is judged by: the sample, and the very many points where there are any."""
+        return [s for s in (self.sample, self.checks) if len(s.points)]
 
     def _sampled(self, points: Array) -> Sample:
         return Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets()])
@@ -271,9 +271,7 @@ def pose(
     kinks = frozenset(zeros if derivative else ())
     truth = Truth(expression, name, kinks)
     stretches = None if rough or parameters else smooth(truth, fmt, domain)
-    if stretches:
-        points = np.concatenate([points, stretches.sample(_DENSITY, _SEED)[0]])
-    problem = Problem(expression, name, fmt, domain, parameters, np.unique(points), kinks, truth, stretches)
+    problem = Problem(expression, name, fmt, domain, parameters, points, kinks, truth, stretches)
     special = zeros
     if not rough:
         parameter_set = problem.parameter_sets()[0]

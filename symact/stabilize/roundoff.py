@@ -16,11 +16,11 @@ import numpy as np
 
 from symact.graph import Node, walk
 from symact.numbers import as_float
-from symact.ops import OPS, kernel_ulp
+from symact.ops import OPS, kernel_rms, kernel_ulp
 from symact.stabilize.formats import Array, Format
 
 # How many standard deviations of the sum of all errors are met among some million inputs.
-_DEVIATIONS = 3.0
+_DEVIATIONS = 3.2
 # Slopes are differences over this share of an argument, in float64.
 _STEP = 2.0**-20
 # An operation is exact where it is so at this many neighbouring points on either side.
@@ -29,11 +29,12 @@ _NEIGHBOURS = 3
 
 @dataclass(frozen=True, eq=False)
 class Local:
-    """A node at points: its value computed without rounding, the bound of its own error, and its slope by each
-    argument."""
+    """A node at points: its value computed without rounding, the bound of its own error and its standard
+    deviation, and its slope by each argument."""
 
     exact: Array
     error: Array
+    deviation: Array
     slopes: tuple[Array, ...]
 
 
@@ -69,14 +70,12 @@ class Roundoff:
             for current in reversed(order):
                 here, weight = self.local[current], weights.pop(current)
                 if current is not root:
-                    error = np.nan_to_num(np.abs(weight) * here.error, nan=0.0, posinf=0.0)
-                    total += error
-                    squares += error * error
+                    total += np.nan_to_num(np.abs(weight) * here.error, nan=0.0, posinf=0.0)
+                    squares += np.nan_to_num(np.square(weight * here.deviation), nan=0.0, posinf=0.0)
                 for arg, slope in zip(current.args, here.slopes, strict=True):
                     known = weights.get(arg)
                     weights[arg] = weight * slope if known is None else known + weight * slope
-            # Each error is about as likely as any other below its bound.
-            met = np.minimum(total, _DEVIATIONS * np.sqrt(squares / 3))
+            met = np.minimum(total, _DEVIATIONS * np.sqrt(squares))
             off = np.abs(self.local[root].exact - self.truth)
             result = (off + self.local[root].error + met) / self.fmt.ulp(self.truth)
         return np.nan_to_num(result, nan=0.0, posinf=0.0)
@@ -84,26 +83,28 @@ class Roundoff:
     def _local(self, current: Node, shape: tuple[int, ...]) -> Local:
         nothing = np.zeros(shape)
         if current.op == "var":
-            return Local(np.broadcast_to(self.values[str(current.name)], shape), nothing, ())
+            return Local(np.broadcast_to(self.values[str(current.name)], shape), nothing, nothing, ())
         if current.op == "const":
             assert current.value is not None
-            return Local(np.full(shape, as_float(current.value)), nothing, ())
+            return Local(np.full(shape, as_float(current.value)), nothing, nothing, ())
         if current.op in ("true", "false"):
-            return Local(np.full(shape, current.op == "true"), nothing, ())
+            return Local(np.full(shape, current.op == "true"), nothing, nothing, ())
         op = OPS[current.op]
         exact = np.broadcast_to(op.numpy(*(self.local[arg].exact for arg in current.args)), shape)
         if op.boolean:
-            return Local(exact, nothing, tuple(nothing for _ in current.args))
+            return Local(exact, nothing, nothing, tuple(nothing for _ in current.args))
         args = [np.broadcast_to(self.simulated[arg], shape) for arg in current.args]
         slopes = tuple(
             np.nan_to_num(_slope(current, args, i), nan=0.0, posinf=0.0, neginf=0.0) for i in range(op.arity)
         )
         if op.exact or op.name == "where":
-            return Local(exact, nothing, slopes)
+            return Local(exact, nothing, nothing, slopes)
         unrounded = op.numpy(*args)
         inexact = _nearby(self.fmt.round(unrounded) != unrounded)
-        bound = np.maximum(kernel_ulp(op.name, self.fmt.name, args[0]), 0.5) * inexact
-        return Local(exact, bound * self.fmt.ulp(self.simulated[current]), slopes)
+        unit = self.fmt.ulp(self.simulated[current]) * inexact
+        worst = np.maximum(kernel_ulp(op.name, self.fmt.name, args[0]), 0.5)
+        rms = np.maximum(kernel_rms(op.name, self.fmt.name, args[0]), 12**-0.5)
+        return Local(exact, worst * unit, rms * unit, slopes)
 
 
 def _slope(current: Node, args: list[Array], by: int) -> Array:

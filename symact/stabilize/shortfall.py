@@ -37,7 +37,7 @@ def excess(problem: Problem, graph: Node) -> float:
 
 
 def _worst(problem: Problem, graph: Node) -> float:
-    return max(float(_beyond_roots(problem, graph, sample, 1.0).max()) for sample in problem.samples())
+    return max(float(_beyond_roots(problem, graph, sample, 1.0).max()) for sample in problem.judges())
 
 
 def _beyond_roots(problem: Problem, graph: Node, sample: Sample, share: float) -> Array:
@@ -54,7 +54,7 @@ def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, f
     Next to roots it may: there half a unit of the input changes the result by as much.
     """
     intervals = []
-    for sample in problem.samples():
+    for sample in problem.judges():
         points, errors = sample.points, _beyond_roots(problem, graph, sample, 2.0)
         for low, high in runs(points, errors > _WEAK):
             inside = (points >= low) & (points <= high)

@@ -39,9 +39,9 @@ DOMAINS = {
     "acos": (-1.0, 1.0),
 }
 # Where a kernel's error may change; neighbouring intervals are joined where it does not.
-_EDGES = (1e-4, 0.01, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1e3, 1e4, 1e6, 1e9, 1e15)
+_EDGES = (1e-4, 0.01, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256, 512, 1e3, 1e4, 1e6, 1e9, 1e15)
 # Intervals whose errors differ by less than this factor, or are both below one ULP, are one.
-_ALIKE = 2.0
+_ALIKE = 1.25
 _WRONG = 1e3
 _FEWEST_POINTS = 60
 _DECIDED_BY_ARB = 200
@@ -51,13 +51,15 @@ _LARGEST_EXPONENT = 16.0
 
 @dataclass(frozen=True)
 class Row:
-    """The worst errors in ULP of one kernel at arguments from ``low`` to ``high``."""
+    """The worst errors in ULP of one kernel at arguments from ``low`` to ``high``, and the root of the mean of
+    the squared errors."""
 
     low: float
     high: float
     eager: float
     xla: float
     worst: float
+    rms: float
     where: float
 
 
@@ -166,12 +168,21 @@ def rows(points: Array, found: dict[str, Array], fmt: Format) -> list[Row]:
 def _row(low: float, high: float, points: Array, found: dict[str, Array]) -> Row:
     eager, xla = float(found["eager"].max()), float(found["xla"].max())
     worst = int(np.argmax(np.maximum(found["eager"], found["xla"])))
-    return Row(low, high, eager, xla, max(eager, xla), float(points[worst]))
+    rms = max(float(np.sqrt(np.mean(np.square(np.minimum(e, _WRONG))))) for e in found.values())
+    return Row(low, high, eager, xla, max(eager, xla), rms, float(points[worst]))
 
 
 def _joined(a: Row, b: Row) -> Row:
     where = a.where if a.worst >= b.worst else b.where
-    return Row(a.low, b.high, max(a.eager, b.eager), max(a.xla, b.xla), max(a.worst, b.worst), where)
+    return Row(
+        a.low,
+        b.high,
+        max(a.eager, b.eager),
+        max(a.xla, b.xla),
+        max(a.worst, b.worst),
+        max(a.rms, b.rms),
+        where,
+    )
 
 
 def _ratio(a: Row, b: Row) -> float:
@@ -190,7 +201,8 @@ def written(table: dict[str, dict[str, list[Row]]]) -> str:
     lines = [
         "# The worst errors in ULP of TensorFlow's own kernels.",
         "# Written by tests/benchmarks/measure_kernels.py.",
-        "# Rows: interval of the first argument, low and high; eager; XLA; the worse of the two; and where.",
+        "# Rows: interval of the first argument, low and high; eager; XLA; the worse of the two; the root mean",
+        "# square of the errors (of the worse of the two); and where the worst is.",
         f'tensorflow = "{tf.__version__}"',
         f'processor = "{platform.machine()}"',
         f"date = {datetime.date.today()}",
@@ -203,7 +215,7 @@ def written(table: dict[str, dict[str, list[Row]]]) -> str:
 
 
 def _cells(row: Row) -> str:
-    ulps = (_rounded_up(ulp) for ulp in (row.eager, row.xla, row.worst))
+    ulps = (_rounded_up(ulp) for ulp in (row.eager, row.xla, row.worst, row.rms))
     ends = (f"{float(end):>8.6g}" for end in (row.low, row.high))
     return " ".join([*ends, *(f"{ulp:>8.3g}" for ulp in ulps), f"{float(row.where)!r:>24}"])
 
