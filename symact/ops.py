@@ -175,7 +175,7 @@ _TABLE = [
 ]  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for op in _TABLE}
-_UNMEASURED = (np.array([]), np.array([2.0]), np.array([1.0]))
+_UNMEASURED = (np.array([]), np.full((3, 1), 2.0))
 
 
 def kernel_ulp(op: str, format_name: str, argument: Any) -> Any:
@@ -189,23 +189,31 @@ def kernel_ulp(op: str, format_name: str, argument: Any) -> Any:
     Returns:
         Errors in ULP of the result: an array of the argument's shape, or one number for all of it.
     """
-    edges, worst, _ = _kernels().get((format_name, op), _UNMEASURED)
-    return worst[np.searchsorted(edges, argument)] if len(edges) else float(worst[0])
+    return _column(op, format_name, argument, 1)
 
 
-def kernel_rms(op: str, format_name: str, argument: Any) -> Any:
-    """The root mean square of the errors of TensorFlow's kernel, in ULP; otherwise as ``kernel_ulp``."""
-    edges, _, rms = _kernels().get((format_name, op), _UNMEASURED)
-    return rms[np.searchsorted(edges, argument)] if len(edges) else float(rms[0])
+def fused_kernel_ulp(op: str, format_name: str, argument: Any) -> tuple[Any, Any]:
+    """The worst error of XLA's kernel and the root mean square of its errors; otherwise as ``kernel_ulp``."""
+    worst, rms = (_column(op, format_name, argument, column) for column in (0, 2))
+    return worst, rms
+
+
+def _column(op: str, format_name: str, argument: Any, column: int) -> Any:
+    edges, columns = _kernels().get((format_name, op), _UNMEASURED)
+    return columns[column][np.searchsorted(edges, argument)] if len(edges) else float(columns[column][0])
 
 
 @cache
-def _kernels() -> dict[tuple[str, str], tuple[Any, Any, Any]]:
-    """By format and op: the ends of all intervals but the last, the worst error in each, and its rms."""
+def _kernels() -> dict[tuple[str, str], tuple[Any, Any]]:
+    """By format and op: the ends of all intervals but the last; and in each the worst error in XLA, the worst
+    there is, and the root mean square in XLA."""
     table = tomllib.loads(Path(__file__).with_name("kernels.toml").read_text("utf-8"))
     columns = {
         (format_name, op): np.array([row.split() for row in rows], float).T
         for format_name in ("float32", "float64")
         for op, rows in table[format_name].items()
     }
-    return {at: (high[:-1], worst, rms) for at, (_, high, _, _, worst, rms, _) in columns.items()}
+    return {
+        at: (high[:-1], np.array([xla, worst, rms]))
+        for at, (_, high, _, xla, worst, rms, _) in columns.items()
+    }

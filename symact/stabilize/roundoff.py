@@ -16,11 +16,13 @@ import numpy as np
 
 from symact.graph import Node, walk
 from symact.numbers import as_float
-from symact.ops import OPS, kernel_rms, kernel_ulp
+from symact.ops import OPS, fused_kernel_ulp
 from symact.stabilize.formats import Array, Format
 
 # How many standard deviations of the sum of all errors are met among some million inputs.
 _DEVIATIONS = 3.2
+# Standard deviation of rounding, in ULP.
+_ROUNDING = 12**-0.5
 # Slopes are differences over this share of an argument, in float64.
 _STEP = 2.0**-20
 # An operation is exact where it is so at this many neighbouring points on either side.
@@ -102,9 +104,8 @@ class Roundoff:
         unrounded = op.numpy(*args)
         inexact = _nearby(self.fmt.round(unrounded) != unrounded)
         unit = self.fmt.ulp(self.simulated[current]) * inexact
-        worst = np.maximum(kernel_ulp(op.name, self.fmt.name, args[0]), 0.5)
-        rms = np.maximum(kernel_rms(op.name, self.fmt.name, args[0]), 12**-0.5)
-        return Local(exact, worst * unit, rms * unit, slopes)
+        worst, rms = fused_kernel_ulp(op.name, self.fmt.name, args[0])
+        return Local(exact, np.maximum(worst, 0.5) * unit, np.maximum(rms, _ROUNDING) * unit, slopes)
 
 
 def _slope(current: Node, args: list[Array], by: int) -> Array:

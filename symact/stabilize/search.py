@@ -52,7 +52,7 @@ _PROMISE, _KEPT = 4.0, 3.9
 _WORTH, _WORTH_BITS = 1.25, 0.25
 # How much less another choice must err that does not keep it either; and how much more it may cost where
 # that is not more than this.
-_MUCH_BETTER, _COSTLIER, _BEARABLE = 0.9, 2.0, 4.5
+_MUCH_BETTER, _COSTLIER, _BEARABLE = 0.9, 2.0, 4.25
 _POINTS = 700
 # Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
 _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2

@@ -15,12 +15,12 @@ import numpy as np
 
 from symact.graph import Node, walk
 from symact.numbers import as_float
-from symact.ops import OPS, kernel_rms, kernel_ulp
+from symact.ops import OPS, fused_kernel_ulp, kernel_ulp
 from symact.stabilize.formats import Array, Format
 
 
-# Among more points than this a kernel's worst errors are as rare as they were when measured. Among a few
-# hundred they would then hardly be met at all, and any error up to the worst is as likely as any other.
+# Among more points than this a kernel's worst errors are as rare as they were when XLA's was measured. Among
+# a few hundred they would then hardly be met at all: any error up to the worst is as likely as any other.
 _MANY = 8192
 # Variance of rounding, in ULP².
 _ROUNDING = 1 / 12
@@ -74,24 +74,32 @@ def _apply(
     result = op.numpy(*(done[arg] for arg in current.args))
     if op.boolean or op.name == "where":
         return np.asarray(result)
-    beyond_rounding = 0.0 if op.exact else kernel_ulp(op.name, fmt.name, done[current.args[0]]) - 0.5
-    if np.any(beyond_rounding > 0.0):
-        # Numbered by op name, so that a graph's score does not depend on what was scored before.
-        noise = _disturbance(sum(map(ord, op.name)), int(np.prod(shape, dtype=int))).reshape(shape)
-        if noise.size > _MANY:
-            rms = kernel_rms(op.name, fmt.name, done[current.args[0]])
-            noise = _as_rare(noise, beyond_rounding, rms)
-        # Next to the smallest normal number the disturbance itself would flush results to zero.
-        disturbed = np.abs(result) > 8 * fmt.min_normal
-        result = result + noise * np.maximum(beyond_rounding, 0.0) * fmt.ulp(result) * disturbed
+    if not op.exact:
+        result = result + _kernel_error(op.name, result, done[current.args[0]], fmt, shape)
     return fmt.round(result)
 
 
-def _as_rare(noise: Array, worst: Array | float, rms: Array | float) -> Array:
-    """Uniform ``noise`` to the power that gives it the variance which is left of ``rms`` without rounding."""
-    variance = np.maximum(np.square(rms) - _ROUNDING, 1e-4) / np.maximum(np.square(worst), 1e-12)
-    power = np.maximum((1 / variance - 1) / 2, 1.0)
-    return np.asarray(np.sign(noise) * np.abs(noise) ** power)
+def _kernel_error(
+    name: str, result: Array, argument: Array, fmt: Format, shape: tuple[int, ...]
+) -> Array | float:
+    """What the kernel adds to ``result`` before it is rounded."""
+    worst, rms = kernel_ulp(name, fmt.name, argument), None
+    count = int(np.prod(shape, dtype=int))
+    if count > _MANY:
+        worst, rms = fused_kernel_ulp(name, fmt.name, argument)
+    beyond_rounding = np.maximum(worst - 0.5, 0.0)
+    if not np.any(beyond_rounding > 0.0):
+        return 0.0
+    # Numbered by op name, so that a graph's score does not depend on what was scored before.
+    noise = _disturbance(sum(map(ord, name)), count).reshape(shape)
+    if rms is not None:
+        # To the power that gives it the variance which is left without rounding.
+        variance = np.maximum(np.square(rms) - _ROUNDING, 1e-4)
+        power = (np.square(beyond_rounding) / variance - 1) / 2
+        noise = np.sign(noise) * np.abs(noise) ** np.maximum(power, 1.0)
+    # Next to the smallest normal number the disturbance itself would flush results to zero.
+    disturbed = np.abs(result) > 8 * fmt.min_normal
+    return np.asarray(noise * beyond_rounding * fmt.ulp(result) * disturbed)
 
 
 def cost(root: Node) -> float:
