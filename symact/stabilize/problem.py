@@ -22,8 +22,8 @@ from symact.stabilize.truth import Truth
 
 _SEED = 20240229
 # Points in each binade at which forms are tried besides, where interpolation gives the truth; and those at
-# which what is chosen is checked, with another seed.
-_DENSITY, _CHECKED_DENSITY, _CHECKED_SEED = 128, 2048, 20240301
+# which choices are checked, and at which what was chosen is judged, with another seed.
+_DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 8192, 20240301
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)
@@ -119,6 +119,12 @@ class Problem:
         sample = self._sampled(points)
         errors = self.errors_in(graph, sample)
         return np.maximum(errors, self._roundoff(graph, sample)) if self.is_cautious else errors
+
+    def finally_checked(self) -> Problem:
+        """This problem with even more points for what has been chosen."""
+        other = copy(self)
+        other.checks = self._interpolated(_FINAL_DENSITY, _CHECKED_SEED)
+        return other
 
     def cautiously(self) -> Problem:
         """This problem with errors that are not less than what roundings may add up to."""

@@ -122,6 +122,7 @@ def stabilize(
     stable = _best(problem, target, primal)
     if target <= _ROUGH:
         problem, stable = _seen_closer(problem, stable, target)
+        problem = problem.finally_checked()
         stable = replace(stable, weak=weak_intervals(problem, stable.graph))
     return replace(
         stable,

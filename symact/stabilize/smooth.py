@@ -16,8 +16,10 @@ import numpy as np
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.truth import Truth
 
-# Binades that are looked at: of the inputs that functions mostly have and change at.
-_FIRST, _LAST = -9, 7
+# Binades [2^k, 2^(k+1)) that are looked at: those of the inputs that functions mostly have and change at, and
+# some of the others.
+_NEAR = range(-9, 7)
+_FAR = (-100, -60, -40, -26, -18, -13, -11, 7, 9, 11, 14, 19, 25, 31, 42, 60, 100)
 _NODES = 14
 # Chebyshev's nodes in (-1, 1), the first of them, and what makes coefficients of the values there.
 _AT = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
@@ -76,11 +78,11 @@ def smooth(truth: Truth, fmt: Format, domain: tuple[float, float]) -> Smooth:
     """
     found: list[Stretch] = []
     for sign in (-1, 1) if fmt.digits <= 24 else ():
-        for exponent in range(_FIRST, _LAST):
+        for exponent in (*_NEAR, *_FAR):
             low, high = sorted((sign * 2.0**exponent, sign * 2.0 ** (exponent + 1)))
             low, high = max(low, domain[0]), min(high, domain[1])
             if low < high:
-                found += _stretches(truth, low, high, _HALVINGS)
+                found += _stretches(truth, low, high, _HALVINGS if exponent in _NEAR else 0)
     return Smooth(fmt, tuple(sorted(found, key=lambda stretch: stretch.low)))
 
 
