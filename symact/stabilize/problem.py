@@ -54,6 +54,7 @@ class Sample:
     parts: list[dict[Node, Array]]
     errors: dict[Node, Array] = field(default_factory=dict)
     roundoffs: list[Roundoff] = field(default_factory=list)
+    excused: Array | None = None
 
     @classmethod
     def of(cls, points: Array, values: list[tuple[Array, Array]]) -> Sample:
@@ -200,6 +201,11 @@ class Problem:
     def excused(self, sample: Sample) -> Array:
         """For each point the error in ULP that a root nearby accounts for: what half a unit of the
         input changes there."""
+        if sample.excused is None:
+            sample.excused = self._excused(sample)
+        return sample.excused
+
+    def _excused(self, sample: Sample) -> Array:
         ((values, _), *_) = sample.values
         points = sample.points
         at = np.flatnonzero(np.sign(values[1:]) * np.sign(values[:-1]) < 0)

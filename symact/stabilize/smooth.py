@@ -8,6 +8,7 @@ to a small part of a unit in the last place of a narrow format, at as many point
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ _NODES = 14
 # Chebyshev's nodes in (-1, 1), the first of them, and what makes coefficients of the values there.
 _AT = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
 _COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_AT, _NODES - 1))
+# What share of the points those others get.
+_FAR_SHARE = 1 / 8
 # A polynomial holds where its last coefficients are this small; else the stretch is halved, so often.
 _SETTLED, _LAST_COEFFICIENTS, _HALVINGS = 2.0**-44, 3, 3
 # Where it is off by more than this part of a unit in the last place, it says nothing.
@@ -32,12 +35,14 @@ _MOST_OFF = 1 / 32
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """A polynomial in Chebyshev's basis on [low, high), and how far it is off at most."""
+    """A polynomial in Chebyshev's basis on [low, high), how far it is off at most, and the share of the points of
+    a binade that it gets."""
 
     low: float
     high: float
     coefficients: Array
     off: float
+    share: float
 
     def at(self, points: Array) -> Array:
         middle, radius = self.low + (self.high - self.low) / 2, (self.high - self.low) / 2
@@ -56,9 +61,7 @@ class Smooth:
         random = np.random.default_rng(seed)
         points, values = [np.zeros(0)], [np.zeros(0)]
         for stretch in self.stretches:
-            far = max(abs(stretch.low), abs(stretch.high))
-            share = min(1.0, 2 * (stretch.high - stretch.low) / far)
-            drawn = random.uniform(stretch.low, stretch.high, int(share * density))
+            drawn = random.uniform(stretch.low, stretch.high, math.ceil(stretch.share * density))
             drawn = np.unique(self.fmt.round(drawn))
             drawn = drawn[(drawn >= stretch.low) & (drawn < stretch.high)]
             found = stretch.at(drawn)
@@ -82,11 +85,17 @@ def smooth(truth: Truth, fmt: Format, domain: tuple[float, float]) -> Smooth:
             low, high = sorted((sign * 2.0**exponent, sign * 2.0 ** (exponent + 1)))
             low, high = max(low, domain[0]), min(high, domain[1])
             if low < high:
-                found += _stretches(truth, low, high, _HALVINGS if exponent in _NEAR else 0)
+                share = (high - low) / 2.0**exponent
+                if exponent in _NEAR:
+                    found += _stretches(truth, low, high, share, _HALVINGS)
+                else:
+                    found += _stretches(truth, low, high, share * _FAR_SHARE, 0)
     return Smooth(fmt, tuple(sorted(found, key=lambda stretch: stretch.low)))
 
 
-def _stretches(truth: Truth, low: float, high: float, halvings: int) -> Iterator[Stretch]:
+def _stretches(
+    truth: Truth, low: float, high: float, share: float, halvings: int
+) -> Iterator[Stretch]:
     middle, radius = low + (high - low) / 2, (high - low) / 2
     values, _ = truth.at(middle + radius * _AT)
     with np.errstate(invalid="ignore"):
@@ -94,7 +103,7 @@ def _stretches(truth: Truth, low: float, high: float, halvings: int) -> Iterator
         size = np.abs(values).max()
         off = np.abs(coefficients[-_LAST_COEFFICIENTS:]).sum()
     if off <= _SETTLED * size:
-        yield Stretch(low, high, coefficients, float(off + 2.0**-50 * size))
+        yield Stretch(low, high, coefficients, float(off + 2.0**-50 * size), share)
     elif halvings and np.isfinite(size):
-        yield from _stretches(truth, low, middle, halvings - 1)
-        yield from _stretches(truth, middle, high, halvings - 1)
+        yield from _stretches(truth, low, middle, share / 2, halvings - 1)
+        yield from _stretches(truth, middle, high, share / 2, halvings - 1)
