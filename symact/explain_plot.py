@@ -11,9 +11,8 @@ from symact.convert import to_graph
 from symact.derive import switches
 from symact.plots import set_x_axis, styles, worst_of_bins
 from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Array, Format
-from symact.stabilize.problem import switch_zeros
 from symact.stabilize.regimes import Regime
-from symact.stabilize.sampling import sample
+from symact.stabilize.sampling import sample, switch_zeros
 from symact.stabilize.score import ulp_error
 from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth

@@ -8,7 +8,7 @@ from symact.compiler import Compilation
 from symact.program import Wrt
 from symact.schedule import AxisSchedule, Schedule
 from symact.stabilize.saturate import identities_used
-from symact.stabilize.search import Stable
+from symact.stabilize.stable import Stable
 from symact.text_tables import rendered, table_of, ulp_text
 
 _ORDINALS = ("value", "derivative", "second derivative", "third derivative", "fourth derivative")

@@ -12,8 +12,7 @@ from symact.formula import Formula
 from symact.numbers import as_float
 from symact.screen import MARGIN, Screen
 from symact.stabilize.formats import FLOAT64, Array, Format
-from symact.stabilize.problem import switch_zeros
-from symact.stabilize.sampling import roots, sample
+from symact.stabilize.sampling import roots, sample, switch_zeros
 from symact.stabilize.score import WRONG, ulp_error
 from symact.stabilize.truth import Truth
 

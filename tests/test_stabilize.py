@@ -13,8 +13,7 @@ from symact.grammar import parse_text
 from symact.graph import walk
 from symact.stabilize import stabilize
 from symact.stabilize.formats import FLOAT32, FLOAT64, FORMATS
-from symact.stabilize.problem import switch_zeros
-from symact.stabilize.sampling import sample
+from symact.stabilize.sampling import sample, switch_zeros
 from symact.stabilize.score import ulp_error
 from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth

@@ -6,8 +6,9 @@ the truth with the kernels' own errors, and kept where they win.
 
 from symact.stabilize.family import StableFamily, stabilize_family
 from symact.stabilize.problem import Score
-from symact.stabilize.search import Stable, stabilize
+from symact.stabilize.search import stabilize
 from symact.stabilize.separate import stabilize_pair
+from symact.stabilize.stable import Stable
 from symact.stabilize.task import PREFERENCES, Task
 
 __all__ = [

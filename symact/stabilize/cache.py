@@ -28,7 +28,7 @@ from symact.grammar import parse_text
 from symact.graph import FALSE, TRUE, Node, const, node, var, walk
 from symact.stabilize.problem import Score
 from symact.stabilize.regimes import Candidate, Regime
-from symact.stabilize.search import Stable
+from symact.stabilize.stable import Stable
 from symact.version import __version__
 
 _VARIABLE = "SYMACT_CACHE_DIR"

@@ -19,7 +19,8 @@ from symact.stabilize.exponents import exponents, split
 from symact.stabilize.formats import Format
 from symact.stabilize.parametric import parametric_halves
 from symact.stabilize.periods import reduced
-from symact.stabilize.problem import Problem, kinks, pieces
+from symact.stabilize.pieces import kinks, pieces
+from symact.stabilize.problem import Problem
 from symact.stabilize.regimes import Candidate
 from symact.stabilize.rules import rewrite
 from symact.stabilize.sampling import roots

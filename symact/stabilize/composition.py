@@ -13,8 +13,8 @@ from symact.stabilize.formats import FORMATS, Format
 from symact.stabilize.problem import Problem
 from symact.stabilize.regimes import Candidate, Regime
 from symact.stabilize.sampling import sample
-from symact.stabilize.search import Stable
 from symact.stabilize.shortfall import weak_intervals
+from symact.stabilize.stable import Stable
 
 _POINTS = 200
 

@@ -19,8 +19,9 @@ from symact.progress import Update, silent
 from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.score import WRONG
-from symact.stabilize.search import TARGET, Stable
+from symact.stabilize.search import TARGET
 from symact.stabilize.simulate import cost
+from symact.stabilize.stable import Stable
 from symact.stabilize.task import Task
 
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.

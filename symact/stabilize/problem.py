@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import sympy as sp
@@ -12,9 +11,8 @@ import sympy as sp
 from symact.convert import to_graph
 from symact.derive import switches
 from symact.graph import Node
-from symact.stabilize.formats import FLOAT32, Array, Format
-from symact.stabilize.roundoff import Roundoff
-from symact.stabilize.sampling import edges, neighbourhood, roots, sample
+from symact.stabilize.formats import Array, Format
+from symact.stabilize.sampling import edges, neighbourhood, roots, sample, switch_zeros
 from symact.stabilize.score import bits_of_error, ulp_error
 from symact.stabilize.simulate import simulate
 from symact.stabilize.smooth import Smooth, smooth
@@ -53,7 +51,6 @@ class Sample:
     values: list[tuple[Array, Array]]
     parts: list[dict[Node, Array]]
     errors: dict[Node, Array] = field(default_factory=dict)
-    roundoffs: list[Roundoff] = field(default_factory=list)
     excused: Array | None = None
 
     @classmethod
@@ -65,7 +62,7 @@ class Sample:
         inside = (self.points >= low) & (self.points <= high)
         if inside.all():
             return self
-        return Sample.of(self.points[inside], [(h[inside], l[inside]) for h, l in self.values])
+        return Sample.of(self.points[inside], [(v[inside], rest[inside]) for v, rest in self.values])
 
 
 class Problem:
@@ -94,7 +91,6 @@ class Problem:
         self.points = points
         self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
-        self.is_cautious = False
         self.smooth = smooth or Smooth(fmt, ())
         self.dense = self._interpolated(_DENSITY, _SEED)
         self.checks = self._interpolated(_CHECKED_DENSITY, _CHECKED_SEED)
@@ -111,30 +107,7 @@ class Problem:
         ]
 
     def errors(self, graph: Node) -> Array:
-        """Errors in ULP at and around the points, the worst over the parameter sets."""
-        errors = self._found(graph)
-        return np.maximum(errors, self._roundoff(graph, self.sample)) if self.is_cautious else errors
-
-    def errors_at(self, graph: Node, points: Array) -> Array:
-        """Errors in ULP at these points, the worst over the parameter sets."""
-        sample = self._sampled(points)
-        errors = self.errors_in(graph, sample)
-        return np.maximum(errors, self._roundoff(graph, sample)) if self.is_cautious else errors
-
-    def finally_checked(self) -> Problem:
-        """This problem with even more points for what has been chosen."""
-        other = copy(self)
-        other.checks = self._interpolated(_FINAL_DENSITY, _CHECKED_SEED)
-        return other
-
-    def cautiously(self) -> Problem:
-        """This problem with errors that are not less than what roundings may add up to."""
-        other = copy(self)
-        other.is_cautious = True
-        return other
-
-    def _found(self, graph: Node) -> Array:
-        """Errors at the points, and of those between the worst, at the point that is closest to it."""
+        """Errors in ULP at the points, and of those between the worst, at the point that is closest to it."""
         errors = self.errors_in(graph, self.sample)
         if not len(self.dense.points):
             return errors
@@ -144,18 +117,15 @@ class Problem:
         around[closest[first]] = np.maximum.reduceat(self.errors_in(graph, self.dense), first)
         return np.maximum(errors, around)
 
-    def _roundoff(self, graph: Node, sample: Sample) -> Array:
-        """The worst over the parameter sets; 0 in float64, which has no wider format to tell it by."""
-        if self.fmt.working or self.fmt.digits > FLOAT32.digits:
-            return np.zeros(sample.points.shape)
-        if not sample.roundoffs:
-            sample.roundoffs += [
-                Roundoff(self.fmt, {self.name: sample.points, **parameters}, truth, parts)
-                for parameters, (truth, _), parts in zip(
-                    self.parameter_sets(), sample.values, sample.parts, strict=True
-                )
-            ]
-        return np.asarray(np.max([roundoff.at_worst(graph) for roundoff in sample.roundoffs], axis=0))
+    def errors_at(self, graph: Node, points: Array) -> Array:
+        """Errors in ULP at these points, the worst over the parameter sets."""
+        return self.errors_in(graph, self._sampled(points))
+
+    def finally_checked(self) -> Problem:
+        """This problem with even more points for what has been chosen."""
+        other = copy(self)
+        other.checks = self._interpolated(_FINAL_DENSITY, _CHECKED_SEED)
+        return other
 
     def judges(self) -> list[Sample]:
         """What a choice is judged by: the sample, and the very many points where there are any."""
@@ -238,7 +208,7 @@ class Problem:
         return bool(max(abs(below), abs(above)) < np.abs(values).max())
 
     def score(self, graph: Node) -> Score:
-        errors = self._found(graph)
+        errors = self.errors(graph)
         worst = int(np.argmax(errors))
         bits = bits_of_error(self.errors_in(graph, self.sample))
         return Score(float(errors[worst]), float(self.points[worst]), float(bits.mean()))
@@ -297,44 +267,3 @@ def pose(
     near = near[(near > domain[0]) & (near < domain[1])]
     near = near[(np.abs(near) >= fmt.min_normal) | (near == 0)]
     return problem.with_points(np.concatenate([points, near]))
-
-
-def switch_zeros(
-    switch: sp.Expr, name: str, points: Array, fmt: Format, parameters: dict[str, float]
-) -> list[float]:
-    truth = Truth(switch, name)
-    values, _ = truth.at(points, **parameters)
-    exact: list[float] = points[values == 0.0][:4].tolist()
-    return exact + roots(truth, points, values, fmt, **parameters)
-
-
-def pieces(problem: Problem) -> list[tuple[float, float]]:
-    """Intervals between kinks (and 0), on which the expression has no branches."""
-    low, high = max(problem.domain[0], -problem.fmt.max), min(problem.domain[1], problem.fmt.max)
-    cuts = {low, high, *([0.0] if low < 0 < high else [])}
-    cuts.update(kink for kink in kinks(problem) if low < kink < high)
-    ends = sorted(cuts)
-    return list(pairwise(ends))
-
-
-def kinks(problem: Problem) -> list[float]:
-    return [
-        zero
-        for switch in switches(problem.expression)
-        for zero in switch_zeros(switch, problem.name, problem.points, problem.fmt, problem.parameters)
-    ]
-
-
-def parity(problem: Problem) -> int:
-    """1 for an even function, -1 for an odd one, else 0: by the truth at points of all sizes."""
-    low, high = problem.domain
-    if low != -high:
-        return 0
-    points = problem.points[problem.points > 0][:: max(1, len(problem.points) // 64)]
-    right, _ = problem.truth.at(points)
-    left, _ = problem.truth.at(-points)
-    known = ~(np.isnan(right) | np.isnan(left))
-    for parity in (1, -1):
-        if np.array_equal(left[known], parity * right[known]):
-            return parity
-    return 0

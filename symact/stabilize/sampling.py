@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import sympy as sp
 
 from symact.errors import OptionError
 from symact.graph import Node
@@ -128,3 +129,13 @@ def _bisect(
         else:
             above = middle
     return float(fmt.number(below))
+
+
+def switch_zeros(
+    switch: sp.Expr, name: str, points: Array, fmt: Format, parameters: dict[str, float]
+) -> list[float]:
+    """Numbers of ``fmt`` at or next to the zeros of what a branch is chosen by."""
+    truth = Truth(switch, name)
+    values, _ = truth.at(points, **parameters)
+    exact: list[float] = points[values == 0.0][:4].tolist()
+    return exact + roots(truth, points, values, fmt, **parameters)

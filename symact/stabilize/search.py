@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.graph import Node, variables
+from symact.graph import variables
 from symact.stabilize.candidates import (
     capped,
     clamped,
@@ -24,8 +25,8 @@ from symact.stabilize.candidates import (
 from symact.stabilize.cover import Ground, cover
 from symact.stabilize.ends import mended
 from symact.stabilize.formats import FLOAT32, Array, Format
-from symact.stabilize.mirror import mirrored
-from symact.stabilize.problem import Problem, Score, parity, pose
+from symact.stabilize.pieces import parity
+from symact.stabilize.problem import Problem, Score, pose
 from symact.stabilize.recheck import errors_of, failing, unseen
 from symact.stabilize.regimes import (
     Candidate,
@@ -42,6 +43,7 @@ from symact.stabilize.saturate import equal_forms
 from symact.stabilize.score import WRONG
 from symact.stabilize.shortfall import excess, runs, weak_intervals
 from symact.stabilize.simulate import cost
+from symact.stabilize.stable import Stable, built, price_of, single_form, total_price
 
 # The error in ULP that is aimed at, by simulation; the promise to the user is 4.
 TARGET = 3.5
@@ -50,9 +52,8 @@ _PROMISE, _KEPT = 4.0, 3.9
 # How much more a single form may err, at worst and in mean bits, than a choice of regimes that does not
 # keep the promise either.
 _WORTH, _WORTH_BITS = 1.25, 0.25
-# How much less another choice must err that does not keep it either; and how much more it may cost where
-# that is not more than this.
-_MUCH_BETTER, _COSTLIER, _BEARABLE = 0.9, 2.0, 4.25
+# The error of a single form that may be kept for its simplicity, where another costs so much more.
+_BEARABLE, _COSTLIER = 4.25, 2.0
 _POINTS = 700
 # Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
 _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2
@@ -60,36 +61,6 @@ _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2
 _MOST_CLAMPED = 3
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
 _ROUGH = 256.0
-
-
-@dataclass(frozen=True)
-class Stable:
-    """A stabilized function in one format.
-
-    Attributes:
-        graph: what to compute.
-        regimes: the intervals (on |x| where ``parity`` is set) and the forms used there.
-        parity: 1 or -1 where the function was found even or odd and is computed from |x|; else 0.
-        before: the score of the plain expression.
-        after: the score of ``graph``.
-        weak: intervals where no accurate form was found: (low, high, worst error in ULP).
-        excess: the worst error in ULP of ``graph`` beyond what half a unit of the input is next to roots.
-        in_float64: whether ``graph`` is to be computed in float64, and rounded to the format at the end.
-    """
-
-    graph: Node
-    regimes: tuple[Regime, ...]
-    parity: int
-    before: Score
-    after: Score
-    weak: tuple[tuple[float, float, float], ...] = ()
-    excess: float = 0.0
-    in_float64: bool = False
-
-    @property
-    def where(self) -> str:
-        """What reports add to the format's name."""
-        return ", computed in float64" if self.in_float64 else ""
 
 
 def stabilize(
@@ -140,32 +111,13 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     if problem.parameters:
         return _for_all_parameters(problem, candidates, target, before)
     single = _cheapest(problem, candidates, target, _BEARABLE)
-    found = [_single(problem, single, before)] if single else []
-    if found and excess(problem, found[0].graph) <= max(target, _KEPT):
-        return found[0]
+    if single and excess(problem, single.graph) <= max(target, _KEPT):
+        return single_form(problem, single, before)
     area = problem.with_points(problem.points[problem.points >= 0]) if parity(problem) else problem
-    proposed = _proposed(area, candidates, target)
-    proposed = _with_saturated(area, proposed, target, primal)
-    found.append(_chosen(problem, area, proposed, target, before))
-    if target <= TARGET and _KEPT < excess(problem, found[-1].graph) < WRONG:
-        # What looked good was luck, or there is nothing better: now by what roundings may add up to.
-        cautious = problem.cautiously()
-        area = cautious if area is problem else area.cautiously()
-        proposed = _with_saturated(area, proposed, target, primal)
-        found.append(_chosen(cautious, area, proposed, target, before))
-    return _worth_it(problem, found)
-
-
-def _worth_it(problem: Problem, found: list[Stable]) -> Stable:
-    """Of choices that are ever more costly the last one that errs much less than that before; where that is
-    bearable, at not much more cost."""
-    best, *others = found
-    for other in others:
-        errs, least = excess(problem, other.graph), excess(problem, best.graph)
-        is_cheap = cost(other.graph) <= _COSTLIER * cost(best.graph)
-        if errs < max(_KEPT, _MUCH_BETTER * least) and errs < least and (least > _BEARABLE or is_cheap):
-            best = other
-    return best
+    chosen = _chosen(problem, area, _proposed(area, candidates, target, primal), target, before)
+    if single and _COSTLIER * cost(single.graph) < cost(chosen.graph):
+        return single_form(problem, single, before)
+    return chosen
 
 
 def _chosen(
@@ -180,17 +132,17 @@ def _chosen(
         target: the error in ULP that is aimed at.
         before: the score of the plain expression.
     """
-    regimes, _ = _search(area, proposed, target)
-    stable = _built(problem, regimes, 0 if area is problem else parity(problem), before)
+    regimes = _search(area, proposed, target)
+    stable = built(problem, regimes, 0 if area is problem else parity(problem), before)
     if target > TARGET:
         candidates = proposed if area is problem else _with_closed_forms(problem, proposed, target)
         cheapest = _cheapest(problem, candidates, target, target)
         if cheapest is not None and cost(cheapest.graph) < cost(stable.graph):
-            return _single(problem, cheapest, before)
-    single = min(proposed, key=lambda c: _price(problem, c, target))
-    simpler = _single(problem, single, before)
+            return single_form(problem, cheapest, before)
+    single = min(proposed, key=lambda c: price_of(problem, c, target))
+    simpler = single_form(problem, single, before)
     # The search never makes it worse than the best single form.
-    if _price(problem, single, target) <= float(price(problem.errors(stable.graph), target).sum()):
+    if price_of(problem, single, target) <= total_price(problem, stable.graph, target):
         return simpler
     is_as_good = simpler.after.mean_bits <= stable.after.mean_bits + _WORTH_BITS
     is_enough = is_as_good and _PROMISE < simpler.after.worst <= _WORTH * stable.after.worst
@@ -200,7 +152,7 @@ def _chosen(
 def _cheapest(
     problem: Problem, candidates: list[Candidate], target: float, bearable: float
 ) -> Candidate | None:
-    """The cheapest single form that errs no more than is aimed at, and is bearable where one looks closely."""
+    """The cheapest single form that errs no more than is aimed at, and is bearable at very many points."""
     good = [c for c in candidates if problem.errors_in(c.graph, problem.sample).max() <= target]
     good.sort(key=lambda c: cost(c.graph))
     return next((c for c in good if excess(problem, c.graph) <= max(target, bearable)), None)
@@ -217,8 +169,8 @@ def _seen_closer(problem: Problem, stable: Stable, target: float) -> tuple[Probl
     closer = problem.with_points(np.concatenate([problem.points, fresh]))
     plain = Candidate("as written", to_graph(problem.expression))
     before = closer.score(plain.graph)
-    if _price(closer, plain, target) <= float(price(closer.errors(stable.graph), target).sum()):
-        return closer, _single(closer, plain, before)
+    if price_of(closer, plain, target) <= total_price(closer, stable.graph, target):
+        return closer, single_form(closer, plain, before)
     return closer, replace(stable, before=before, after=closer.score(stable.graph))
 
 
@@ -232,15 +184,15 @@ def _for_all_parameters(
     def tamed(forms: list[Candidate]) -> list[Candidate]:
         """``forms`` and what keeps them within range, the best first."""
         forms = distinct([*forms, *capped(forms, problem.fmt)])
-        forms.sort(key=lambda c: _price(problem, c, target))
+        forms.sort(key=lambda c: price_of(problem, c, target))
         if problem.errors(forms[0].graph).max() <= target:
             return forms
         forms = distinct([*forms, *clamped(forms[:_MOST_CLAMPED], problem.name, problem.fmt)])
-        return sorted(forms, key=lambda c: _price(problem, c, target))
+        return sorted(forms, key=lambda c: price_of(problem, c, target))
 
     candidates = tamed(distinct([*candidates, *rewritten(halves(problem))]))
     if target > _ROUGH or problem.errors(candidates[0].graph).max() <= target:
-        return _single(problem, candidates[0], before)
+        return single_form(problem, candidates[0], before)
     equal = [Candidate("saturated", form, origin=plain.graph) for form in equal_forms(plain.graph)]
     candidates = tamed(distinct([*candidates, *rewritten(equal)]))
     sides = [
@@ -250,38 +202,18 @@ def _for_all_parameters(
     left, right = sides
     below = float(problem.fmt.number(-1))
     most = problem.fmt.max
-    parts = _built(problem, (Regime(-most, below, left), Regime(0.0, most, right)), 0, before)
-    single = _single(problem, candidates[0], before)
+    parts = built(problem, (Regime(-most, below, left), Regime(0.0, most, right)), 0, before)
+    single = single_form(problem, candidates[0], before)
     return parts if left is not right and parts.after.worst < single.after.worst / 2 else single
 
 
-def _price(problem: Problem, candidate: Candidate, target: float) -> float:
-    return float(price(problem.errors(candidate.graph), target).sum()) + 0.05 * cost(candidate.graph)
-
-
-def _single(problem: Problem, candidate: Candidate, before: Score) -> Stable:
-    regime = Regime(-problem.fmt.max, problem.fmt.max, candidate)
-    return Stable(candidate.graph, (regime,), 0, before, problem.score(candidate.graph))
-
-
-def _built(problem: Problem, regimes: tuple[Regime, ...], side: int, before: Score) -> Stable:
-    name, fmt = problem.name, problem.fmt
-    graph = mirrored(regimes, name, fmt, side) if side else assemble(regimes, name)
-    return Stable(graph, regimes, side, before, problem.score(graph))
-
-
-def _proposed(problem: Problem, candidates: list[Candidate], target: float) -> list[Candidate]:
-    """With closed forms."""
-    candidates = _with_closed_forms(problem, candidates, target)
-    return distinct([*candidates, *with_exact_arguments(candidates, problem)])
-
-
-def _with_saturated(
+def _proposed(
     problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
 ) -> list[Candidate]:
-    """With forms of the e-graph where the others fall short, and with the input clamped where those do."""
-    known = any(candidate.origin is not None for candidate in candidates)
-    if target <= _ROUGH and not known and _falls_short(problem, candidates, target):
+    """Closed forms, and forms of the e-graph where those fall short."""
+    candidates = _with_closed_forms(problem, candidates, target)
+    candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
+    if target <= _ROUGH and _falls_short(problem, candidates, target):
         candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
         candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     own = [c for c in candidates if problem.name in variables(c.graph)]
@@ -295,11 +227,8 @@ def _with_closed_forms(problem: Problem, candidates: list[Candidate], target: fl
     return distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
 
 
-def _search(
-    problem: Problem, candidates: list[Candidate], target: float
-) -> tuple[tuple[Regime, ...], list[Candidate]]:
-    """Regimes over the problem's points, of ``candidates`` and of series where all of those fall short;
-    and the candidates with the series.
+def _search(problem: Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:
+    """Regimes over the problem's points, of ``candidates`` and of series where all of those fall short.
 
     The choice is checked at fresh points, close to its thresholds above all; where it fails, those
     points join the sample and it is made again.
@@ -323,10 +252,8 @@ def _search(
         if not len(bad) and (not len(dense) or attempt >= _DENSE_ATTEMPTS):
             break
         problem = problem.with_points(np.concatenate([problem.points, bad])).with_dense(dense, values)
-    regimes = simplify(
-        regimes, candidates, errors, problem.points, target, lambda r: assemble(r, problem.name)
-    )
-    return regimes, candidates
+    build = partial(assemble, name=problem.name)
+    return simplify(regimes, candidates, errors, problem.points, target, build)
 
 
 def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -> bool:

@@ -23,8 +23,8 @@ from symact.stabilize.problem import Score
 from symact.stabilize.regimes import Candidate, Regime
 from symact.stabilize.sampling import sample
 from symact.stabilize.score import bits_of_error, ulp_error
-from symact.stabilize.search import Stable
 from symact.stabilize.simulate import simulate
+from symact.stabilize.stable import Stable
 from symact.stabilize.task import Task
 from symact.stabilize.truth import Truth
 

@@ -54,8 +54,8 @@ def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, f
     Next to roots it may: there half a unit of the input changes the result by as much.
     """
     intervals = []
-    for sample in problem.judges():
-        points, errors = sample.points, _beyond_roots(problem, graph, sample, 2.0)
+    for judge in problem.judges():
+        points, errors = judge.points, _beyond_roots(problem, graph, judge, 2.0)
         for low, high in runs(points, errors > _WEAK):
             inside = (points >= low) & (points <= high)
             bad = points[inside & (errors > _WEAK)]

@@ -18,7 +18,6 @@ from symact.numbers import as_float
 from symact.ops import OPS, fused_kernel_ulp, kernel_ulp
 from symact.stabilize.formats import Array, Format
 
-
 # Among more points than this a kernel's worst errors are as rare as they were when XLA's was measured. Among
 # a few hundred they would then hardly be met at all: any error up to the worst is as likely as any other.
 _MANY = 8192

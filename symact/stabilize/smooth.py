@@ -35,8 +35,8 @@ _MOST_OFF = 1 / 32
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """A polynomial in Chebyshev's basis on [low, high), how far it is off at most, and the share of the points of
-    a binade that it gets."""
+    """A polynomial in Chebyshev's basis on [low, high), how far it is off at most, and the share of the points
+    of a binade that it gets."""
 
     low: float
     high: float
@@ -93,9 +93,7 @@ def smooth(truth: Truth, fmt: Format, domain: tuple[float, float]) -> Smooth:
     return Smooth(fmt, tuple(sorted(found, key=lambda stretch: stretch.low)))
 
 
-def _stretches(
-    truth: Truth, low: float, high: float, share: float, halvings: int
-) -> Iterator[Stretch]:
+def _stretches(truth: Truth, low: float, high: float, share: float, halvings: int) -> Iterator[Stretch]:
     middle, radius = low + (high - low) / 2, (high - low) / 2
     values, _ = truth.at(middle + radius * _AT)
     with np.errstate(invalid="ignore"):

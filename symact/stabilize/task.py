@@ -8,7 +8,8 @@ import sympy as sp
 
 from symact.stabilize import cache
 from symact.stabilize.formats import Format
-from symact.stabilize.search import TARGET, Stable, stabilize
+from symact.stabilize.search import TARGET, stabilize
+from symact.stabilize.stable import Stable
 
 # The error aimed at (ULP) by what is preferred: speed ends at forms a digit and a half short, accuracy at
 # what a few roundings leave.

@@ -39,7 +39,32 @@ DOMAINS = {
     "acos": (-1.0, 1.0),
 }
 # Where a kernel's error may change; neighbouring intervals are joined where it does not.
-_EDGES = (1e-4, 0.01, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256, 512, 1e3, 1e4, 1e6, 1e9, 1e15)
+_EDGES = (
+    1e-4,
+    0.01,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1,
+    1.5,
+    2,
+    3,
+    4,
+    6,
+    8,
+    16,
+    32,
+    64,
+    128,
+    256,
+    512,
+    1e3,
+    1e4,
+    1e6,
+    1e9,
+    1e15,
+)
 # Intervals whose errors differ by less than this factor, in XLA and altogether, or are both below one ULP,
 # are one.
 _ALIKE = 1.4
@@ -52,8 +77,8 @@ _LARGEST_EXPONENT = 16.0
 
 @dataclass(frozen=True)
 class Row:
-    """The worst errors in ULP of one kernel at arguments from ``low`` to ``high``, and the root of the mean of
-    its squared errors in XLA."""
+    """The worst errors in ULP of one kernel at arguments from ``low`` to ``high``, and the root of the mean
+    of its squared errors in XLA."""
 
     low: float
     high: float
@@ -205,8 +230,8 @@ def written(table: dict[str, dict[str, list[Row]]]) -> str:
     lines = [
         "# The worst errors in ULP of TensorFlow's own kernels.",
         "# Written by tests/benchmarks/measure_kernels.py.",
-        "# Rows: interval of the first argument, low and high; eager; XLA; the worse of the two; the root mean",
-        "# square of the errors in XLA; and where the worst is.",
+        "# Rows: interval of the first argument, low and high; eager; XLA; the worse of the two; the root",
+        "# of the mean of the squared errors in XLA; and where the worst is.",
         f'tensorflow = "{tf.__version__}"',
         f'processor = "{platform.machine()}"',
         f"date = {datetime.date.today()}",
