@@ -21,22 +21,22 @@ from symact.stabilize.truth import Truth
 # some of the others.
 _NEAR = range(-9, 7)
 _FAR = (-100, -60, -40, -26, -18, -13, -11, 7, 9, 11, 14, 19, 25, 31, 42, 60, 100)
-_NODES = 14
+_NODES = 20
 # Chebyshev's nodes in (-1, 1), the first of them, and what makes coefficients of the values there.
 _AT = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
 _COEFFICIENTS = np.linalg.inv(np.polynomial.chebyshev.chebvander(_AT, _NODES - 1))
 # What share of the points those others get.
 _FAR_SHARE = 1 / 8
 # A polynomial holds where its last coefficients are this small; else the stretch is halved, so often.
-_SETTLED, _LAST_COEFFICIENTS, _HALVINGS = 2.0**-44, 3, 3
+_SETTLED, _LAST_COEFFICIENTS, _HALVINGS = 2.0**-44, 3, 4
 # Where it is off by more than this part of a unit in the last place, it says nothing.
 _MOST_OFF = 1 / 32
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """A polynomial in Chebyshev's basis on [low, high), how far it is off at most, and the share of the points
-    of a binade that it gets."""
+    """A polynomial in Chebyshev's basis on [low, high), how far it is off at most, and what share of a
+    binade's points it gets."""
 
     low: float
     high: float
