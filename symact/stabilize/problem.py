@@ -21,7 +21,7 @@ from symact.stabilize.truth import Truth
 _SEED = 20240229
 # Points in each binade at which forms are tried besides, where interpolation gives the truth; and those at
 # which choices are checked, and at which what was chosen is judged, with another seed.
-_DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 8192, 20240301
+_DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 6144, 20240301
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)

@@ -16,6 +16,8 @@ from symact.stabilize.score import WRONG
 # Errors in ULP above which the user is told, with the interval; a root may have more next to it, for
 # half a unit of the input is as much there.
 _WEAK, _MOST_WEAK = 16.0, 3
+# So far apart bad points belong to one interval.
+_CHANCE = 5
 # Results below this many of the smallest normal numbers may lose a term or a factor.
 _HARDLY_NORMAL = 4.0
 # Between these errors in ULP, and with so many points, it is looked more closely for the worst one.
@@ -65,14 +67,7 @@ def weak_intervals(problem: Problem, graph: Node) -> tuple[tuple[float, float, f
 
 def runs(points: Array, bad: npt.NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
     """Intervals of the line that hold runs of bad points, from the good neighbour on either side."""
-    i, count = 0, len(points)
-    while i < count:
-        if not bad[i]:
-            i += 1
-            continue
-        j = i
-        # A few good points inside a bad run are chance.
-        while j + 1 < count and bad[j + 1 : j + 6].any():
-            j += 1
-        yield float(points[max(i - 1, 0)]), float(points[min(j + 1, count - 1)])
-        i = j + 1
+    at = np.flatnonzero(bad)
+    # A few good points inside a bad run are chance.
+    for run in np.split(at, np.flatnonzero(np.diff(at) > _CHANCE) + 1) if len(at) else ():
+        yield float(points[max(run[0] - 1, 0)]), float(points[min(run[-1] + 1, len(points) - 1)])
