@@ -175,6 +175,8 @@ _TABLE = [
 ]  # fmt: skip
 
 OPS: dict[str, Op] = {op.name: op for op in _TABLE}
+# Nanoseconds; measured ones are noise below this.
+_ADDITION = 0.02
 _UNMEASURED = (np.array([]), np.full((3, 1), 2.0))
 
 
@@ -198,6 +200,13 @@ def fused_kernel_ulp(op: str, format_name: str, argument: Any) -> tuple[Any, Any
     return worst, rms
 
 
+def kernel_time(op: str, format_name: str) -> float:
+    """Nanoseconds that an element of the op takes in XLA on one processor, as measured; at least what an
+    addition does."""
+    narrow, wide = _table()["nanoseconds"].get(op, (0.0, 0.0))
+    return float(max(wide if format_name == "float64" else narrow, _ADDITION))
+
+
 def _column(op: str, format_name: str, argument: Any, column: int) -> Any:
     edges, columns = _kernels().get((format_name, op), _UNMEASURED)
     return columns[column][np.searchsorted(edges, argument)] if len(edges) else float(columns[column][0])
@@ -207,7 +216,7 @@ def _column(op: str, format_name: str, argument: Any, column: int) -> Any:
 def _kernels() -> dict[tuple[str, str], tuple[Any, Any]]:
     """By format and op: the ends of all intervals but the last; and in each the worst error in XLA, the worst
     there is, and the root mean square in XLA."""
-    table = tomllib.loads(Path(__file__).with_name("kernels.toml").read_text("utf-8"))
+    table = _table()
     columns = {
         (format_name, op): np.array([row.split() for row in rows], float).T
         for format_name in ("float32", "float64")
@@ -217,3 +226,8 @@ def _kernels() -> dict[tuple[str, str], tuple[Any, Any]]:
         at: (high[:-1], np.array([xla, worst, rms]))
         for at, (_, high, _, xla, worst, rms, _) in columns.items()
     }
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("kernels.toml").read_text("utf-8"))

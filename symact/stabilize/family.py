@@ -10,24 +10,23 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from symact.convert import to_graph
 from symact.expressions import substituted
 from symact.interrupts import children_end_too, deaf_children
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
 from symact.stabilize.composition import stabilized_chain
-from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
+from symact.stabilize.formats import FLOAT32, FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.score import WRONG
 from symact.stabilize.search import TARGET
-from symact.stabilize.simulate import cost
+from symact.stabilize.simulate import running_time
 from symact.stabilize.stable import Stable
 from symact.stabilize.task import Task
 
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
 _WIDER_ABOVE = {"balanced": 4.25, "fast": math.inf, "accurate": 4.0}
-# How much more an operation costs in float64: twice as much on processors, on some graphics cards 64 times.
-_DOUBLE = 10.0
+# Errors (ULP) above which it may take however long, and how many times as long it may take otherwise.
+_FAR_OFF, _NOT_MUCH_LONGER = 8.0, 2.0
 # Errors (ULP) of forms for all values of the parameters up to which the defaults need none of their own.
 _SATISFYING = 1.5 * TARGET
 # Of forms for all values of parameters twice as much is expected; at the defaults there are others.
@@ -118,23 +117,26 @@ def _widened(
     """``found`` with those functions computed in float64 for which no form in float32 is accurate."""
     bearable = _WIDER_ABOVE[prefer] * (_FOR_ALL_PARAMETERS if parameters else 1.0)
     result = dict(found)
-    tried = [wrt for wrt in found if _is_poor(family, wrt, found[wrt]["float32"], bearable, prefer)]
-    tasks = [_task(family, wrt, FLOAT32_IN_FLOAT64, parameters, prefer) for wrt in tried]
-    for wrt, wide in zip(tried, _run(tasks, workers, update), strict=True):
+    poor = [
+        wrt
+        for wrt, by_format in found.items()
+        if by_format["float32"].excess > (bearable if len(wrt) < 2 else WRONG / 2)
+    ]
+    tasks = [_task(family, wrt, FLOAT32_IN_FLOAT64, parameters, prefer) for wrt in poor]
+    for wrt, wide in zip(poor, _run(tasks, workers, update), strict=True):
         narrow = found[wrt]["float32"]
-        is_cheaper = wide.excess <= bearable and _DOUBLE * cost(wide.graph) < cost(narrow.graph)
-        if is_cheaper or wide.excess < narrow.excess / 2:
+        if wide.excess < narrow.excess / 2 and _is_worth_it(narrow, wide, prefer):
             result[wrt] = {**found[wrt], "float32": replace(wide, before=narrow.before)}
     return result
 
 
-def _is_poor(family: Family, wrt: Wrt, narrow: Stable, bearable: float, prefer: str) -> bool:
-    """Whether a form in float32 is not accurate, or takes so much that the plain formula may be cheaper in
-    float64."""
-    if len(wrt) > 1:
-        return narrow.excess > WRONG / 2
-    plain = cost(to_graph(family.programs[wrt].expression))
-    return narrow.excess > bearable or (prefer != "fast" and _DOUBLE * plain < cost(narrow.graph))
+def _is_worth_it(narrow: Stable, wide: Stable, prefer: str) -> bool:
+    """Whether float64 takes not much longer; where float32 is far off, or the most accurate form is wanted,
+    it may take as long as it does."""
+    if prefer == "accurate" or narrow.excess > _FAR_OFF:
+        return True
+    longer = running_time(wide.graph, FLOAT32_IN_FLOAT64) / running_time(narrow.graph, FLOAT32)
+    return longer <= _NOT_MUCH_LONGER
 
 
 def _task(family: Family, wrt: Wrt, fmt: Format, parameters: dict[str, float], prefer: str) -> Task:

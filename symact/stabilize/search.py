@@ -42,7 +42,7 @@ from symact.stabilize.regimes import (
 from symact.stabilize.saturate import equal_forms
 from symact.stabilize.score import WRONG
 from symact.stabilize.shortfall import excess, runs, weak_intervals
-from symact.stabilize.simulate import cost
+from symact.stabilize.simulate import cost, running_time
 from symact.stabilize.stable import Stable, built, price_of, single_form, total_price
 
 # The error in ULP that is aimed at, by simulation; the promise to the user is 4.
@@ -154,7 +154,9 @@ def _cheapest(
 ) -> Candidate | None:
     """The cheapest single form that errs no more than is aimed at, and is bearable at very many points."""
     good = [c for c in candidates if problem.errors_in(c.graph, problem.sample).max() <= target]
-    good.sort(key=lambda c: cost(c.graph))
+    # What is cheap in float32 may not be in float64.
+    takes = partial(running_time, fmt=problem.fmt) if problem.fmt.working else cost
+    good.sort(key=lambda c: takes(c.graph))
     return next((c for c in good if excess(problem, c.graph) <= max(target, bearable)), None)
 
 

@@ -15,12 +15,14 @@ import numpy as np
 
 from symact.graph import Node, walk
 from symact.numbers import as_float
-from symact.ops import OPS, fused_kernel_ulp, kernel_ulp
+from symact.ops import OPS, fused_kernel_ulp, kernel_time, kernel_ulp
 from symact.stabilize.formats import Array, Format
 
 # Among more points than this a kernel's worst errors are as rare as they were when XLA's was measured. Among
 # a few hundred they would then hardly be met at all: any error up to the worst is as likely as any other.
 _MANY = 8192
+# Nanoseconds for an element to be read and written.
+_PASS = 2.0
 # Variance of rounding, in ULP².
 _ROUNDING = 1 / 12
 
@@ -104,3 +106,9 @@ def _kernel_error(
 def cost(root: Node) -> float:
     """Relative cost of one element of ``root``; shared subexpressions count once."""
     return sum(OPS[n.op].cost + 0.5 for n in walk([root]) if n.op in OPS)
+
+
+def running_time(root: Node, fmt: Format) -> float:
+    """Nanoseconds that one element of ``root`` takes on one processor, fused, with the pass over memory."""
+    working = fmt.working or fmt
+    return _PASS + sum(kernel_time(n.op, working.name) for n in walk([root]) if n.op in OPS)

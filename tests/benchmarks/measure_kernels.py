@@ -3,6 +3,7 @@
 For every op of the table that rounds, float32 and float64, eager and XLA: the worst error in ULP over
 the normal range, at points uniform over the ordinals and on dense intervals about 0. The reference for
 float32 is NumPy's float64 function, with Arb at the worst points; for float64 it is Arb everywhere.
+Besides, what an element takes in XLA, beyond what a pass over memory does.
 
 Run: python tests/benchmarks/measure_kernels.py   (about three minutes; `--help` for options)
 """
@@ -14,6 +15,7 @@ import datetime
 import math
 import platform
 import sys
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -73,6 +75,9 @@ _FEWEST_POINTS = 60
 _DECIDED_BY_ARB = 200
 _EXPONENTS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.5, 2.0, 2.5, 3.0, 7.0)
 _LARGEST_EXPONENT = 16.0
+_ELEMENTS, _TURNS = 2**18, 25
+# Arguments at which time is taken, as far as they lie in the domain.
+_ORDINARY = (-3.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -220,13 +225,39 @@ def _ratio(a: Row, b: Row) -> float:
     return max(ratios)
 
 
+def times(ops: list[Op]) -> dict[str, tuple[float, float]]:
+    """Nanoseconds that an element of each op takes in float32 and in float64: the least of many runs."""
+    draw = np.random.default_rng(0).uniform(0.0, 1.0, _ELEMENTS)
+    calls = {}
+    for op in ops:
+        low, high = (np.clip(end, *_ORDINARY) for end in DOMAINS.get(op.name, _ORDINARY))
+        for dtype in ("float32", "float64"):
+            tensor = tf.constant(low + (high - low) * draw, dtype)
+            calls[op.name, dtype] = tf.function(_repeated(op), jit_compile=True), tensor
+    least = dict.fromkeys(calls, math.inf)
+    for turn in range(_TURNS + 1):
+        for key, (function, tensor) in calls.items():
+            start = time.perf_counter()
+            function(tensor).numpy()
+            if turn:  # the first one compiles
+                least[key] = min(least[key], time.perf_counter() - start)
+    beyond = {at: max(taken - least["add", at[1]], 0.0) / 4 / _ELEMENTS * 1e9 for at, taken in least.items()}
+    return {op.name: (beyond[op.name, "float32"], beyond[op.name, "float64"]) for op in ops}
+
+
+def _repeated(op: Op):
+    """The op of four arguments, its results summed, so that it takes long beside the pass over memory."""
+    function = kernel(op)
+    return lambda x: sum(function(*[x * share] * op.arity) for share in (1.0, 0.99, 0.98, 0.97))
+
+
 def measured_ops() -> list[Op]:
     """The elementwise ops whose kernels can have an error."""
     return [op for op in OPS.values() if op.arb is not None and not op.exact and not op.boolean]
 
 
-def written(table: dict[str, dict[str, list[Row]]]) -> str:
-    """The table as TOML."""
+def written(table: dict[str, dict[str, list[Row]]], nanoseconds: dict[str, tuple[float, float]]) -> str:
+    """The tables as TOML."""
     lines = [
         "# The worst errors in ULP of TensorFlow's own kernels.",
         "# Written by tests/benchmarks/measure_kernels.py.",
@@ -240,6 +271,8 @@ def written(table: dict[str, dict[str, list[Row]]]) -> str:
         lines += ["", f"[{format_name}]"]
         for name, parts in ops.items():
             lines += [f"{name} = [", *(f"  '{_cells(row)}'," for row in parts), "]"]
+    lines += ["", "# What an element takes in XLA on one processor, float32 and float64.", "[nanoseconds]"]
+    lines += [f"{name} = [{one:.2f}, {other:.2f}]" for name, (one, other) in nanoseconds.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -270,9 +303,9 @@ def main() -> None:
             table[name][op.name] = rows(points[0], errors(op, fmt, points), fmt)
     print("\r" + " " * 40, end="\r", file=sys.stderr)
     if options.op:
-        print(written(table))
+        print(written(table, times([OPS["add"], *ops])))
     else:
-        TARGET.write_text(written(table))
+        TARGET.write_text(written(table, times(ops)))
 
 
 if __name__ == "__main__":
