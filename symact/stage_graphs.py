@@ -64,7 +64,7 @@ class Builder:
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
         expression = self.with_inverse_scales(expression, program)
-        expression = self.with_finite_weights(expression, program)
+        expression = _with_finite_logarithms(self.with_finite_weights(expression, program))
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
@@ -159,9 +159,12 @@ class Builder:
         instead = sp.oo if self.at_zero == "zero" else sp.S.One
 
         def visit(part: sp.Basic) -> sp.Basic:
-            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.exp.is_number and part.exp < 0):
+            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in vanishing):
                 return part
-            if part.base.name not in vanishing:
+            if not part.exp.is_number:
+                below = sp.And(sp.Eq(part.base, 0), part.exp < 0)
+                return sp.Piecewise((1 / instead, below), (part, True))
+            if part.exp >= 0:
                 return part
             # A norm is positive to the derivation, and SymPy would decide the question.
             base = sp.Symbol(part.base.name, nonnegative=True)
@@ -209,7 +212,28 @@ def _with_direction(product: Product, program: Program) -> Product:
 
 
 def _has_denominators(expression: sp.Expr) -> bool:
-    return any(isinstance(p, sp.Pow) and p.exp.is_number and p.exp < 0 for p in dag(expression))
+    return any(
+        isinstance(p, sp.Pow) and p.base is not sp.E and not p.exp.is_nonnegative for p in dag(expression)
+    )
+
+
+def _with_finite_logarithms(expression: sp.Expr) -> sp.Expr:
+    """v^p·log(v) with log(1) for v = 0, where it is 0: -∞·0 would be undefined."""
+
+    def visit(part: sp.Basic) -> sp.Basic:
+        if not (part.is_Mul and part.has(sp.log)):
+            return part
+        bases = {factor.base for factor in part.args if factor.is_Pow and not factor.exp.is_nonpositive}
+
+        def finite(inner: sp.Basic) -> sp.Basic:
+            for base in bases if isinstance(inner, sp.log) else ():
+                if base in sp.Mul.make_args(inner.args[0]):
+                    return sp.log(sp.Piecewise((1, sp.Eq(base, 0)), (inner.args[0], True)))
+            return inner
+
+        return sp.Mul(*(f if f.is_Pow else rewrite(f, finite) for f in part.args))
+
+    return rewrite(expression, visit) if expression.has(sp.log) else expression
 
 
 def _worth_stabilizing(expression: sp.Expr) -> bool:

@@ -34,7 +34,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     vector = vector_of(body, new)
     body = body.xreplace(new.differences)
     degree = degree_in(body, vector) if vector is not None else sp.S.Zero
-    if vector is None or degree == 0 or new.is_scaled(vector):
+    if vector is None or degree == 0 or has_any(degree, new.elements) or new.is_scaled(vector):
         inside, total = _for_a_mean(new, body, symbol, later)
         add_map(new, f"of_{stage.target}", inside)
         new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
@@ -47,7 +47,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         add_scale(new, stage.target, vector, floor)
         new.powers += powers_of(body, vector, degree, new.scales[vector][0], stage.target, floor)
     scale, z = new.scales[vector]
-    add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
+    scaled_body = sp.expand_power_base(body.xreplace({vector: scale * z}))
+    add_map(new, f"of_{stage.target}", without(scaled_body, scale, degree))
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
     scaled = {vector: scale * z, symbol: scale**degree * positive}
