@@ -98,24 +98,29 @@ class Builder:
     def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
         shifts = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
+        maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
         below = {
-            stage.target
-            for stage in program.stages
-            if isinstance(stage, Map)
-            and any(str(-term) in shifts for term in sp.Add.make_args(stage.expression))
+            name for name, e in maps.items() if any(str(-term) in shifts for term in sp.Add.make_args(e))
         }
 
         def visit(part: sp.Basic) -> sp.Basic:
             for factor in part.args if part.is_Mul else ():
-                times, d = factor.args[0].as_coeff_Mul() if isinstance(factor, sp.exp) else (0, factor)
-                rest = sp.Mul(*(other for other in part.args if other != factor))
-                if times > 0 and d.is_Symbol and d.name in below and d in rest.free_symbols:
-                    near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
-                    self.nodes[near.name] = node("max", self.nodes[d.name], const(_VANISHED / times))
-                    return factor * rest.xreplace({d: near})
+                # The result stands for its exponential in the derivatives.
+                for inside in sp.Mul.make_args(maps.get(str(factor), factor)):
+                    found = _times_and_distance(inside, below)
+                    rest = sp.Mul(*(other for other in part.args if other != factor))
+                    if found and found[1] in rest.free_symbols:
+                        return factor * rest.xreplace({found[1]: self.near(*found, program)})
             return part
 
         return rewrite(expression, visit) if below else expression
+
+    def near(self, times: sp.Expr, d: sp.Symbol, program: Program) -> sp.Symbol:
+        """d, or where exp(times·d) has vanished something as good that is in range."""
+        bound = const(_VANISHED / times) if times.is_number else self.map(_VANISHED / times, program)
+        near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
+        self.nodes[near.name] = node("max", self.nodes[d.name], bound)
+        return near
 
     def is_stage(self, current: Node) -> bool:
         return current.op == "var" and str(current.name) in self.nodes
@@ -209,6 +214,16 @@ def _with_direction(product: Product, program: Program) -> Product:
             rest = {k: f for k, f in product.items() if k not in (vector, name)}
             return {**rest, name: function, f"{vector} direction": norm.direction}
     return product
+
+
+def _times_and_distance(part: sp.Expr, below: set[str]) -> tuple[sp.Expr, sp.Symbol] | None:
+    """g and d of exp(g·d), d one of ``below``."""
+    if not isinstance(part, sp.exp):
+        return None
+    (argument,) = part.args
+    distances = [f for f in sp.Mul.make_args(argument) if f.is_Symbol and f.name in below]
+    times = argument / distances[0] if len(distances) == 1 else sp.S.NegativeOne
+    return None if times.is_negative else (times, distances[0])
 
 
 def _has_denominators(expression: sp.Expr) -> bool:

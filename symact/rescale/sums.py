@@ -17,8 +17,9 @@ from symact.rescale.questions import (
     terms,
     wholes,
 )
-from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
+from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, without
 from symact.rescale.scales import add_scale, powers_of, vector_of
+from symact.rescale.shifts import rewrite_exponentials
 
 
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -28,7 +29,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
     if any(has_any(exponent, new.elements) for exponent in exponents):
-        _shifted(new, stage, bare, exponents, floor=is_added(symbol, later))
+        rewrite_exponentials(new, stage, bare, exponents, floor=is_added(symbol, later))
         return
     outside, body = new.without_scales(new.rewritten(body))
     vector = vector_of(body, new)
@@ -92,72 +93,6 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
     new.stages.append(stage)
     new.exchanged[vector] = scale * z
     new.exchanged[symbol] = scale * symbol
-
-
-def _shifted(
-    new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], floor: bool
-) -> None:
-    if floor:
-        exponents = tuple(sorted({*exponents, sp.S.Zero}, key=str))
-    if exponents not in new.shifts:
-        name = f"exponent_{stage.target}"
-        times = _size_of_coefficient(exponents)
-        largest = sp.Max(*exponents, evaluate=False) if len(exponents) > 1 else exponents[0] / times
-        add_map(new, name, largest)
-        m = sp.Symbol(f"shift_{stage.target}", real=True)
-        new.stages.append(Reduce(m.name, "shift", name))
-        factor = sp.Symbol(f"factor_{stage.target}", positive=True)
-        new.constants |= {name, m.name}
-        new.offsets.add(m)
-        new.factors[factor] = times * m
-        new.shifts[exponents] = m, factor
-        for exponent in exponents:
-            if has_any(exponent, new.elements):
-                d = add_map(new, f"below_{m.name}_{len(new.stages)}", exponent / times - m)
-                new.exchanged[sp.exp(exponent)] = factor * sp.exp(times * d)
-                negative = (-exponent / times).is_Symbol
-                new.exchanged[-exponent / times if negative else exponent / times] = (
-                    -d - m if negative else d + m
-                )
-    m, factor = new.shifts[exponents]
-    new_terms = [in_new_terms(t, new.exchanged, only=sp.exp) for t in terms(body)]
-    # Terms that are divided by such a sum themselves hold no factor any more.
-    powers = {term.as_powers_dict().get(factor, sp.S.Zero) for term in new_terms}
-    power = powers.pop() if len(powers) == 1 else sp.S.One
-    shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
-    shifted = unfolded(shifted, new.factors)
-    # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
-    weighted = sp.expand_mul(
-        shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
-    )
-    parts = sp.Poly(weighted, m).all_coeffs()[::-1] if weighted.is_polynomial(m) else [shifted]
-    total = sp.Add(
-        *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
-    )
-    new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
-    if not floor and len(parts) == 1 and shifted.is_positive:
-        new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
-
-
-def _size_of_coefficient(exponents: tuple[sp.Expr, ...]) -> sp.Expr:
-    """c of the only exponent ±c·e: e is shifted itself, for c·e may be beyond the range."""
-    if len(exponents) > 1:
-        return sp.S.One
-    coefficient, _ = exponents[0].as_coeff_Mul()
-    return abs(coefficient) if coefficient.is_Number and coefficient.is_finite else sp.S.One
-
-
-def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Expr:
-    """The sum of ``body``: a multiple of an earlier one where that is the same."""
-    number, body = body.as_coeff_Mul()
-    maps = {stage.expression: stage.target for stage in new.stages if isinstance(stage, Map)}
-    for stage in new.stages:
-        if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
-            return number * sp.Symbol(stage.target, real=True)
-    name = target if at == 0 else f"{target}_{at}"
-    add_map(new, f"of_{name}", body)
-    new.stages.append(Reduce(name, "sum", f"of_{name}"))
-    return number * sp.Symbol(name, real=True)
 
 
 def _for_a_mean(
