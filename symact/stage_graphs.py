@@ -16,7 +16,7 @@ from symact.expressions import dag, rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_float
-from symact.program import Map, Program, Reduce
+from symact.program import Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
@@ -64,7 +64,7 @@ class Builder:
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
         expression = self.with_inverse_scales(expression, program)
-        expression = _with_finite_logarithms(self.with_finite_weights(expression, program))
+        expression = self.with_finite_logarithms(self.with_finite_weights(expression, program), program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
@@ -83,6 +83,11 @@ class Builder:
     def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too."""
         scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
+        scales |= {
+            s.target
+            for s in program.stages
+            if isinstance(s, Map) and s.target in program.constants and has_any(s.expression, scales)
+        }
 
         def visit(part: sp.Basic) -> sp.Basic:
             if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in scales):
@@ -121,6 +126,26 @@ class Builder:
         near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
         self.nodes[near.name] = node("max", self.nodes[d.name], bound)
         return near
+
+    def with_finite_logarithms(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """v^p·log(v) with log(1) where v^p is 0, as the product is: ∞·0 would be undefined."""
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            if not (part.is_Mul and part.has(sp.log)):
+                return part
+            powers = {f.base: f for f in part.args if f.is_Pow and f.base is not sp.E}
+
+            def finite(inner: sp.Basic) -> sp.Basic:
+                for base in sp.Mul.make_args(inner.args[0]) if isinstance(inner, sp.log) else ():
+                    if base in powers and powers[base].free_symbols:
+                        power = sp.Symbol(f"power_{len(self.nodes)}", real=True)
+                        self.nodes[power.name] = self.map(powers[base], program)
+                        return sp.log(sp.Piecewise((1, sp.Eq(power, 0)), (inner.args[0], True)))
+                return inner
+
+            return sp.Mul(*(f if f.is_Pow else rewrite(f, finite) for f in part.args))
+
+        return rewrite(expression, visit) if expression.has(sp.log) else expression
 
     def is_stage(self, current: Node) -> bool:
         return current.op == "var" and str(current.name) in self.nodes
@@ -230,25 +255,6 @@ def _has_denominators(expression: sp.Expr) -> bool:
     return any(
         isinstance(p, sp.Pow) and p.base is not sp.E and not p.exp.is_nonnegative for p in dag(expression)
     )
-
-
-def _with_finite_logarithms(expression: sp.Expr) -> sp.Expr:
-    """v^p·log(v) with log(1) for v = 0, where it is 0: -∞·0 would be undefined."""
-
-    def visit(part: sp.Basic) -> sp.Basic:
-        if not (part.is_Mul and part.has(sp.log)):
-            return part
-        bases = {factor.base for factor in part.args if factor.is_Pow and not factor.exp.is_nonpositive}
-
-        def finite(inner: sp.Basic) -> sp.Basic:
-            for base in bases if isinstance(inner, sp.log) else ():
-                if base in sp.Mul.make_args(inner.args[0]):
-                    return sp.log(sp.Piecewise((1, sp.Eq(base, 0)), (inner.args[0], True)))
-            return inner
-
-        return sp.Mul(*(f if f.is_Pow else rewrite(f, finite) for f in part.args))
-
-    return rewrite(expression, visit) if expression.has(sp.log) else expression
 
 
 def _worth_stabilizing(expression: sp.Expr) -> bool:

@@ -39,15 +39,47 @@ def _is_difference(base: sp.Expr, new: Rewriting) -> bool:
     return bool(base.is_Add) and not any(part.is_Function for part in dag(base))
 
 
-def add_scale(new: Rewriting, target: str, vector: sp.Expr, floor: bool) -> None:
+def add_scale(new: Rewriting, target: str, vector: sp.Expr, degree: sp.Expr, floor: bool) -> None:
+    """The scale of ``vector`` whose powers of ``degree`` are summed: its largest size or its smallest."""
     name = f"size_{target}"
-    add_map(new, name, sp.Max(sp.Abs(vector), 1) if floor else sp.Abs(vector))
     scale = sp.Symbol(f"scale_{target}", positive=True)
-    new.stages.append(Reduce(scale.name, "scale", name))
-    new.constants |= {name, scale.name}
+    size = _by_sign(degree, sp.Abs(vector))
+    add_map(new, name, sp.Max(size, 1) if floor else size)
+    if degree.is_nonnegative:
+        new.stages.append(Reduce(scale.name, "scale", name))
+    else:
+        largest = sp.Symbol(f"largest_{target}", positive=True)
+        new.stages.append(Reduce(largest.name, "scale", name))
+        new.constants.add(largest.name)
+        add_map(new, scale.name, _by_sign(degree, largest))
+    _scaled_by(new, target, vector, scale)
+
+
+def add_scale_between(new: Rewriting, target: str, vector: sp.Expr) -> None:
+    """The scale half way between the sizes: no quotient of ``vector`` overflows or vanishes."""
+    size, scale = f"size_{target}", sp.Symbol(f"scale_{target}", positive=True)
+    add_map(new, size, sp.Abs(vector))
+    ends = [sp.Symbol(f"{kind}_{size}", nonnegative=True) for kind in ("max", "min")]
+    new.stages += [Reduce(ends[0].name, "max", size), Reduce(ends[1].name, "min", size)]
+    between = f"between_{target}"
+    add_map(new, between, sp.sqrt(ends[0]) * sp.sqrt(ends[1]))
+    new.stages.append(Reduce(scale.name, "scale", between))
+    new.constants |= {between, ends[0].name, ends[1].name}
+    _scaled_by(new, target, vector, scale)
+
+
+def _scaled_by(new: Rewriting, target: str, vector: sp.Expr, scale: sp.Symbol) -> None:
+    new.constants |= {f"size_{target}", scale.name}
     new.factors[scale] = None
     z = add_map(new, f"scaled_{vector}_{target}", vector / scale)
     new.scales[vector] = scale, z
+
+
+def _by_sign(degree: sp.Expr, size: sp.Expr) -> sp.Expr:
+    """``size``, or its reciprocal for a negative ``degree``."""
+    if degree.is_nonnegative or degree.is_negative:
+        return size if degree.is_nonnegative else 1 / size
+    return sp.Piecewise((size, degree >= 0), (1 / size, True))
 
 
 def powers_of(

@@ -13,6 +13,15 @@ from symact.rescale.questions import terms
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
 
 
+class _Sign(sp.Symbol):  # type: ignore[misc]
+    """A symbol for 1 or -1."""
+
+    def _eval_power(self, exponent: sp.Expr) -> sp.Expr | None:
+        if exponent.is_even:
+            return sp.S.One
+        return self if exponent.is_odd and exponent != 1 else None
+
+
 def rewrite_exponentials(
     new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], floor: bool
 ) -> None:
@@ -70,7 +79,7 @@ def _weight(new: Rewriting, target: str, exponents: tuple[sp.Expr, ...]) -> tupl
     if weight.is_number or weight.is_nonnegative:
         return weight, sp.sign(weight) if weight.is_number else sp.S.One
     # Not SymPy's sign, which is 0 for 0: there the exponentials still have a slope in g.
-    sign = sp.Symbol(f"sign_{target}", real=True)
+    sign = _Sign(f"sign_{target}", real=True)
     add_map(new, sign.name, sp.Piecewise((1, weight >= 0), (-1, True)))
     new.constants.add(sign.name)
     return weight, sign
@@ -78,12 +87,13 @@ def _weight(new: Rewriting, target: str, exponents: tuple[sp.Expr, ...]) -> tupl
 
 def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Expr:
     """The sum of ``body``: a multiple of an earlier one where that is the same."""
-    number, body = body.as_coeff_Mul()
+    elements = {s for s in body.free_symbols if s.name in new.elements}
+    outside, body = body.as_independent(*elements, as_Add=False)
     maps = {stage.expression: stage.target for stage in new.stages if isinstance(stage, Map)}
     for stage in new.stages:
         if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
-            return number * sp.Symbol(stage.target, real=True)
+            return outside * sp.Symbol(stage.target, real=True)
     name = target if at == 0 else f"{target}_{at}"
     add_map(new, f"of_{name}", body)
     new.stages.append(Reduce(name, "sum", f"of_{name}"))
-    return number * sp.Symbol(name, real=True)
+    return outside * sp.Symbol(name, real=True)

@@ -18,7 +18,7 @@ from symact.rescale.questions import (
     wholes,
 )
 from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, without
-from symact.rescale.scales import add_scale, powers_of, vector_of
+from symact.rescale.scales import add_scale, add_scale_between, powers_of, vector_of
 from symact.rescale.shifts import rewrite_exponentials
 
 
@@ -32,6 +32,9 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         rewrite_exponentials(new, stage, bare, exponents, floor=is_added(symbol, later))
         return
     outside, body = new.without_scales(new.rewritten(body))
+    if _is_logarithm(body, new):
+        _of_logarithms(new, stage, body.args[0], later)
+        return
     vector = vector_of(body, new)
     body = body.xreplace(new.differences)
     degree = degree_in(body, vector) if vector is not None else sp.S.Zero
@@ -45,14 +48,17 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         return
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
-        add_scale(new, stage.target, vector, floor)
+        add_scale(new, stage.target, vector, degree, floor)
         new.powers += powers_of(body, vector, degree, new.scales[vector][0], stage.target, floor)
     scale, z = new.scales[vector]
     scaled_body = sp.expand_power_base(body.xreplace({vector: scale * z}))
-    add_map(new, f"of_{stage.target}", without(scaled_body, scale, degree))
+    inside, total = without(scaled_body, scale, degree), symbol
+    if degree.is_negative:  # few elements count, and n·s overflows where the mean, s·n/total, does not
+        inside, total = _for_a_mean(new, inside, symbol, later)
+    add_map(new, f"of_{stage.target}", inside)
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
-    scaled = {vector: scale * z, symbol: scale**degree * positive}
+    scaled = {vector: scale * z, symbol: scale**degree * total.xreplace({symbol: positive})}
     whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
     if (
         (whole or (is_added(symbol, later) and is_bare(symbol, later)))
@@ -66,6 +72,22 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         new.exchanged[symbol] = norm**degree
         return
     new.exchanged |= scaled
+
+
+def _is_logarithm(body: sp.Expr, new: Rewriting) -> bool:
+    return isinstance(body, sp.log) and body.args[0].is_Symbol and body.args[0].name in new.elements
+
+
+def _of_logarithms(new: Rewriting, stage: Reduce, vector: sp.Symbol, later: tuple[Stage, ...]) -> None:
+    """Sum(log(v)) = Sum(log(v/s)) + n·log(s): of huge elements the digits that tell them apart are left."""
+    symbol = sp.Symbol(stage.target, real=True)
+    if vector not in new.scales:
+        add_scale_between(new, stage.target, vector)
+    scale, z = new.scales[vector]
+    inside, total = _for_a_mean(new, sp.log(z), symbol, later)
+    add_map(new, f"of_{stage.target}", inside)
+    new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+    new.exchanged |= {vector: scale * z, symbol: COUNT * (total / COUNT + sp.log(scale))}
 
 
 def _keeps_scale(
@@ -87,7 +109,7 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
         new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
-        add_scale(new, stage.target, vector, is_added(symbol, later))
+        add_scale(new, stage.target, vector, sp.S.One, is_added(symbol, later))
     scale, z = new.scales[vector]
     add_map(new, stage.source, sp.Abs(z))
     new.stages.append(stage)
