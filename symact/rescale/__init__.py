@@ -20,12 +20,14 @@ from dataclasses import replace
 
 from symact.program import Map, Program, Reduce
 from symact.rescale.divisors import with_scaled_divisors
+from symact.rescale.moments import with_central_moments
 from symact.rescale.rewriting import Rewriting, add_map
 from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
 
 def rescale(program: Program) -> Program:
     """``program`` with the sums of exponentials and of powers among its reductions rewritten."""
+    program = with_central_moments(program)
     new = Rewriting(program, elements=set(program.vectors))
     for at, stage in enumerate(program.stages):
         if isinstance(stage, Map):
