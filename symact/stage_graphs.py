@@ -16,7 +16,7 @@ from symact.expressions import dag, rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_float
-from symact.program import Map, Program, Reduce, has_any
+from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
@@ -81,7 +81,10 @@ class Builder:
         return _with_quotients(rebuild(graph, replaced) if replaced else graph)
 
     def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
-        """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too."""
+        """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too.
+
+        And 1/n in the terms of a mean, one quotient instead of one for each.
+        """
         scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
         scales |= {
             s.target
@@ -89,13 +92,16 @@ class Builder:
             if isinstance(s, Map) and s.target in program.constants and has_any(s.expression, scales)
         }
 
+        if expression.is_Mul and COUNT**-1 in expression.args and len(expression.args) == 2:
+            scales |= {COUNT.name} if has_any(expression, program.elementwise()) else set()
+
         def visit(part: sp.Basic) -> sp.Basic:
             if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in scales):
                 return part
             if not (part.exp.is_number and part.exp < 0):
                 return part
             inverse = sp.Symbol(f"inverse_{part.base}", positive=True)
-            self.nodes[inverse.name] = const(1) / self.nodes[part.base.name]
+            self.nodes[inverse.name] = const(1) / self.nodes.get(part.base.name, var(part.base.name))
             return inverse ** (-part.exp)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
