@@ -23,10 +23,11 @@ def vector_of(body: sp.Expr, new: Rewriting) -> sp.Expr | None:
         if not has_any(base, new.elements):
             continue
         if base.is_Add and _is_difference(base, new):
-            d = add_map(new, f"difference_{len(new.stages)}", base)
-            new.exchanged[base] = d
-            new.exchanged[sp.expand(-base)] = -d
-            new.differences[base] = d
+            number, primitive = base.primitive()
+            d = add_map(new, f"difference_{len(new.stages)}", primitive)
+            new.exchanged[base] = number * d
+            new.exchanged[sp.expand(-base)] = -number * d
+            new.differences[base] = number * d
             base = d
         vectors.add(base)
     if len(vectors) != 1:

@@ -123,7 +123,8 @@ def _for_a_mean(
     """The body and what stands for its sum; a mean is the sum of elements divided by their number.
 
     The mean of a vector is taken relative to its first element, so that deviations from it keep
-    their digits where the elements are close together, and are 0 where they are equal.
+    their digits where the elements are close together, and are 0 where they are equal. Halved, no difference
+    of two elements is beyond the range.
     """
     whole = [s.expression for s in later if isinstance(s, Map) and symbol in s.expression.free_symbols]
     probe = sp.Dummy()
@@ -136,6 +137,6 @@ def _for_a_mean(
     new.constants.add(first.name)
     new.unscaled.add(first.name)
     new.offsets.add(first)
-    d = add_map(new, f"beyond_{first}", body - first)
-    new.exchanged[body] = d + first
-    return d / COUNT, (symbol + first) * COUNT
+    half = add_map(new, f"beyond_{first}", body / 2 - first / 2)
+    new.exchanged[body] = 2 * half + first
+    return half / COUNT, (2 * symbol + first) * COUNT
