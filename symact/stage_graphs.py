@@ -20,9 +20,8 @@ from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
+from symact.worth import worth_stabilizing
 
-# Functions whose kernels serve as they are, on a symbol alone.
-_PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
 # The exponential of this is 0 in every format.
 _VANISHED = sp.Integer(-2000)
 REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
@@ -63,13 +62,21 @@ class Builder:
         return node(REDUCTIONS[stage.kind], source)
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
+        scales = _scales(program)
+        last = sp.Mul(*(f for f in sp.Mul.make_args(expression) if f.is_Symbol and f.name in scales))
+        if last != 1 and COUNT in (expression / last).as_numer_denom()[1].free_symbols:
+            # The scale times a sum may be beyond the range where the scale times the mean is not.
+            return self.map(expression / last, program) * self.map(last, program)
         expression = self.with_inverse_scales(expression, program)
         expression = self.with_finite_logarithms(self.with_finite_weights(expression, program), program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
-        worth = _worth_stabilizing(expression) or norms & expression.free_symbols
+        worth = worth_stabilizing(expression) or norms & expression.free_symbols
         products = separated(expression, names) if worth else None
+        if worth and products is None:
+            lumped = self.with_reduced_factors(expression, program)
+            products = separated(lumped, frozenset(symbol.name for symbol in lumped.free_symbols))
         if products and all(_is_stabilizable(p) for p in products):
             terms = [self.product(product, program) for product in products]
             graph = reduce(lambda a, b: a + b, terms)
@@ -85,13 +92,7 @@ class Builder:
 
         And 1/n in the terms of a mean, one quotient instead of one for each.
         """
-        scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
-        scales |= {
-            s.target
-            for s in program.stages
-            if isinstance(s, Map) and s.target in program.constants and has_any(s.expression, scales)
-        }
-
+        scales = set(_scales(program))
         if expression.is_Mul and COUNT**-1 in expression.args and len(expression.args) == 2:
             scales |= {COUNT.name} if has_any(expression, program.elementwise()) else set()
 
@@ -133,6 +134,20 @@ class Builder:
         self.nodes[near.name] = node("max", self.nodes[d.name], bound)
         return near
 
+    def with_reduced_factors(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """Factors of several reduced values as one symbol each: nothing is stabilized in them here."""
+        elements = program.elementwise()
+        known: dict[sp.Expr, sp.Symbol] = {}
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            for factor in part.args if part.is_Mul else ():
+                if len(factor.free_symbols) > 1 and not has_any(factor, elements) and factor not in known:
+                    known[factor] = sp.Symbol(f"reduced_{len(self.nodes)}", real=True)
+                    self.nodes[known[factor].name] = self.map(factor, program)
+            return sp.Mul(*(known.get(f, f) for f in part.args)) if part.is_Mul else part
+
+        return rewrite(expression, visit)
+
     def with_finite_logarithms(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """v^p·log(v) with log(1) where v^p is 0, as the product is: ∞·0 would be undefined."""
 
@@ -163,7 +178,7 @@ class Builder:
             if function == 1:
                 continue
             univariate = len(function.free_symbols) == 1 and name
-            if univariate and (_worth_stabilizing(function) or _is_of(function, norms)):
+            if univariate and (worth_stabilizing(function) or _is_of(function, norms)):
                 factors.append(self.stable(function, name, program))
             else:
                 factors.append(to_graph(self.guarded(function, program)))
@@ -247,6 +262,17 @@ def _with_direction(product: Product, program: Program) -> Product:
     return product
 
 
+def _scales(program: Program) -> frozenset[str]:
+    """What vectors are divided by: scales, and constants that are made of one."""
+    scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
+    made = {
+        s.target
+        for s in program.stages
+        if isinstance(s, Map) and s.target in program.constants and has_any(s.expression, scales)
+    }
+    return frozenset(scales | made)
+
+
 def _times_and_distance(part: sp.Expr, below: set[str]) -> tuple[sp.Expr, sp.Symbol] | None:
     """g and d of exp(g·d), d one of ``below``."""
     if not isinstance(part, sp.exp):
@@ -261,34 +287,6 @@ def _has_denominators(expression: sp.Expr) -> bool:
     return any(
         isinstance(p, sp.Pow) and p.base is not sp.E and not p.exp.is_nonnegative for p in dag(expression)
     )
-
-
-def _worth_stabilizing(expression: sp.Expr) -> bool:
-    """Whether a function of more than a plain argument occurs in it, or several functions do."""
-    functions = [
-        part
-        for part in dag(expression)
-        if isinstance(part, sp.Function) and not isinstance(part, _PLAIN) and part.free_symbols
-    ]
-    if not functions:
-        return False
-    return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
-
-
-def _is_plain(function: sp.Expr) -> bool:
-    argument = function.args[0]
-    return bool(
-        argument.is_Symbol or (argument.is_Mul and argument.args[0].is_number and len(argument.args) == 2)
-    )
-
-
-def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
-    """Sums and powers in which a function of the expression takes part."""
-    return [
-        part
-        for part in dag(expression)
-        if isinstance(part, sp.Add | sp.Pow) and any(isinstance(p, sp.Function) for p in dag(part))
-    ]
 
 
 def _is_stabilizable(product: Product) -> bool:
