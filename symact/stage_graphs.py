@@ -111,9 +111,7 @@ class Builder:
         """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
         shifts = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
         maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
-        below = {
-            name for name, e in maps.items() if any(str(-term) in shifts for term in sp.Add.make_args(e))
-        }
+        below = {name for name, e in maps.items() if e.is_Add and has_any(e, shifts)}
 
         def visit(part: sp.Basic) -> sp.Basic:
             for factor in part.args if part.is_Mul else ():
@@ -263,14 +261,8 @@ def _with_direction(product: Product, program: Program) -> Product:
 
 
 def _scales(program: Program) -> frozenset[str]:
-    """What vectors are divided by: scales, and constants that are made of one."""
-    scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
-    made = {
-        s.target
-        for s in program.stages
-        if isinstance(s, Map) and s.target in program.constants and has_any(s.expression, scales)
-    }
-    return frozenset(scales | made)
+    """What vectors are divided by."""
+    return frozenset(s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale")
 
 
 def _times_and_distance(part: sp.Expr, below: set[str]) -> tuple[sp.Expr, sp.Symbol] | None:

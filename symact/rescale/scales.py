@@ -5,11 +5,12 @@ from __future__ import annotations
 import sympy as sp
 
 from symact.expressions import dag
-from symact.program import Powers, Reduce, has_any
+from symact.program import Kind, Powers, Reduce, has_any
 from symact.rescale.rewriting import Rewriting, add_map
 
 # Powers up to this one of the smallest and of the largest float32 are normal numbers of float64.
 _HIGHEST = 6
+_ENDS: tuple[Kind, Kind] = ("max", "min")
 
 
 def vector_of(body: sp.Expr, new: Rewriting) -> sp.Expr | None:
@@ -43,29 +44,43 @@ def _is_difference(base: sp.Expr, new: Rewriting) -> bool:
 def add_scale(new: Rewriting, target: str, vector: sp.Expr, degree: sp.Expr, floor: bool) -> None:
     """The scale of ``vector`` whose powers of ``degree`` are summed: its largest size or its smallest."""
     name = f"size_{target}"
+    size = sp.Abs(vector)
     scale = sp.Symbol(f"scale_{target}", positive=True)
-    size = _by_sign(degree, sp.Abs(vector))
-    add_map(new, name, sp.Max(size, 1) if floor else size)
     if degree.is_nonnegative:
+        add_map(new, name, sp.Max(size, 1) if floor else size)
         new.stages.append(Reduce(scale.name, "scale", name))
     else:
-        largest = sp.Symbol(f"largest_{target}", positive=True)
-        new.stages.append(Reduce(largest.name, "scale", name))
-        new.constants.add(largest.name)
-        add_map(new, scale.name, _by_sign(degree, largest))
+        add_map(new, name, size)
+        largest, smallest = _ends(new, name)
+        if floor:
+            largest, smallest = sp.Max(largest, 1), sp.Min(smallest, 1)
+        by_sign = sp.Piecewise((largest, degree >= 0), (smallest, True))
+        end = add_map(new, f"end_{target}", smallest if degree.is_negative else by_sign)
+        new.stages.append(Reduce(scale.name, "scale", end.name))
+        new.constants.add(end.name)
     _scaled_by(new, target, vector, scale)
+
+
+def _ends(new: Rewriting, size: str) -> tuple[sp.Symbol, sp.Symbol]:
+    """The largest and the smallest of the stage ``size``."""
+    ends = []
+    for kind in _ENDS:
+        end = sp.Symbol(f"{kind}_{size}", nonnegative=True)
+        new.stages.append(Reduce(end.name, kind, size))
+        new.constants.add(end.name)
+        ends.append(end)
+    return ends[0], ends[1]
 
 
 def add_scale_between(new: Rewriting, target: str, vector: sp.Expr) -> None:
     """The scale half way between the sizes: no quotient of ``vector`` overflows or vanishes."""
     size, scale = f"size_{target}", sp.Symbol(f"scale_{target}", positive=True)
     add_map(new, size, sp.Abs(vector))
-    ends = [sp.Symbol(f"{kind}_{size}", nonnegative=True) for kind in ("max", "min")]
-    new.stages += [Reduce(ends[0].name, "max", size), Reduce(ends[1].name, "min", size)]
+    largest, smallest = _ends(new, size)
     between = f"between_{target}"
-    add_map(new, between, sp.sqrt(ends[0]) * sp.sqrt(ends[1]))
+    add_map(new, between, sp.sqrt(largest) * sp.sqrt(smallest))
     new.stages.append(Reduce(scale.name, "scale", between))
-    new.constants |= {between, ends[0].name, ends[1].name}
+    new.constants.add(between)
     _scaled_by(new, target, vector, scale)
 
 
@@ -74,13 +89,6 @@ def _scaled_by(new: Rewriting, target: str, vector: sp.Expr, scale: sp.Symbol) -
     new.factors[scale] = None
     z = add_map(new, f"scaled_{vector}_{target}", vector / scale)
     new.scales[vector] = scale, z
-
-
-def _by_sign(degree: sp.Expr, size: sp.Expr) -> sp.Expr:
-    """``size``, or its reciprocal for a negative ``degree``."""
-    if degree.is_nonnegative or degree.is_negative:
-        return size if degree.is_nonnegative else 1 / size
-    return sp.Piecewise((size, degree >= 0), (1 / size, True))
 
 
 def powers_of(

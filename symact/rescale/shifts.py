@@ -43,9 +43,11 @@ def rewrite_exponentials(
         new.shifts[exponents] = m, factor
         for exponent, part in zip(exponents, parts, strict=True):
             if has_any(exponent, new.elements):
-                d = add_map(new, f"below_{m.name}_{len(new.stages)}", part - m)
-                new.exchanged[sp.exp(exponent)] = factor * sp.exp(times * d)
-                bare, instead = exponent / weight, sp.expand_mul(sign * (d + m))
+                # Halved where a small weight would bring a difference beyond the range back into it.
+                whole = 1 if weight.is_number else 2
+                d = add_map(new, f"below_{m.name}_{len(new.stages)}", part / whole - m / whole)
+                new.exchanged[sp.exp(exponent)] = factor * sp.exp(whole * times * d)
+                bare, instead = exponent / weight, sp.expand_mul(sign * (whole * d + m))
                 negative = (-bare).is_Symbol
                 new.exchanged[-bare if negative else bare] = -instead if negative else instead
     m, factor = new.shifts[exponents]
