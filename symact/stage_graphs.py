@@ -16,13 +16,12 @@ from symact.expressions import dag, rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.numbers import as_float
-from symact.program import Map, Program, Reduce
+from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
+from symact.worth import worth_stabilizing
 
-# Functions whose kernels serve as they are, on a symbol alone.
-_PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
 # The exponential of this is 0 in every format.
 _VANISHED = sp.Integer(-2000)
 REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
@@ -63,13 +62,21 @@ class Builder:
         return node(REDUCTIONS[stage.kind], source)
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
+        scales = _scales(program)
+        last = sp.Mul(*(f for f in sp.Mul.make_args(expression) if f.is_Symbol and f.name in scales))
+        if last != 1 and COUNT in (expression / last).as_numer_denom()[1].free_symbols:
+            # The scale times a sum may be beyond the range where the scale times the mean is not.
+            return self.map(expression / last, program) * self.map(last, program)
         expression = self.with_inverse_scales(expression, program)
-        expression = self.with_finite_weights(expression, program)
+        expression = self.with_finite_logarithms(self.with_finite_weights(expression, program), program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
-        worth = _worth_stabilizing(expression) or norms & expression.free_symbols
+        worth = worth_stabilizing(expression) or norms & expression.free_symbols
         products = separated(expression, names) if worth else None
+        if worth and products is None:
+            lumped = self.with_reduced_factors(expression, program)
+            products = separated(lumped, frozenset(symbol.name for symbol in lumped.free_symbols))
         if products and all(_is_stabilizable(p) for p in products):
             terms = [self.product(product, program) for product in products]
             graph = reduce(lambda a, b: a + b, terms)
@@ -81,8 +88,13 @@ class Builder:
         return _with_quotients(rebuild(graph, replaced) if replaced else graph)
 
     def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
-        """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too."""
-        scales = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale"}
+        """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too.
+
+        And 1/n in the terms of a mean, one quotient instead of one for each.
+        """
+        scales = set(_scales(program))
+        if expression.is_Mul and COUNT**-1 in expression.args and len(expression.args) == 2:
+            scales |= {COUNT.name} if has_any(expression, program.elementwise()) else set()
 
         def visit(part: sp.Basic) -> sp.Basic:
             if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in scales):
@@ -90,7 +102,7 @@ class Builder:
             if not (part.exp.is_number and part.exp < 0):
                 return part
             inverse = sp.Symbol(f"inverse_{part.base}", positive=True)
-            self.nodes[inverse.name] = const(1) / self.nodes[part.base.name]
+            self.nodes[inverse.name] = const(1) / self.nodes.get(part.base.name, var(part.base.name))
             return inverse ** (-part.exp)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
@@ -98,24 +110,61 @@ class Builder:
     def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
         shifts = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
-        below = {
-            stage.target
-            for stage in program.stages
-            if isinstance(stage, Map)
-            and any(str(-term) in shifts for term in sp.Add.make_args(stage.expression))
-        }
+        maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
+        below = {name for name, e in maps.items() if e.is_Add and has_any(e, shifts)}
 
         def visit(part: sp.Basic) -> sp.Basic:
             for factor in part.args if part.is_Mul else ():
-                times, d = factor.args[0].as_coeff_Mul() if isinstance(factor, sp.exp) else (0, factor)
-                rest = sp.Mul(*(other for other in part.args if other != factor))
-                if times > 0 and d.is_Symbol and d.name in below and d in rest.free_symbols:
-                    near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
-                    self.nodes[near.name] = node("max", self.nodes[d.name], const(_VANISHED / times))
-                    return factor * rest.xreplace({d: near})
+                # The result stands for its exponential in the derivatives.
+                for inside in sp.Mul.make_args(maps.get(str(factor), factor)):
+                    found = _times_and_distance(inside, below)
+                    rest = sp.Mul(*(other for other in part.args if other != factor))
+                    if found and found[1] in rest.free_symbols:
+                        return factor * rest.xreplace({found[1]: self.near(*found, program)})
             return part
 
         return rewrite(expression, visit) if below else expression
+
+    def near(self, times: sp.Expr, d: sp.Symbol, program: Program) -> sp.Symbol:
+        """d, or where exp(times·d) has vanished something as good that is in range."""
+        bound = const(_VANISHED / times) if times.is_number else self.map(_VANISHED / times, program)
+        near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
+        self.nodes[near.name] = node("max", self.nodes[d.name], bound)
+        return near
+
+    def with_reduced_factors(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """Factors of several reduced values as one symbol each: nothing is stabilized in them here."""
+        elements = program.elementwise()
+        known: dict[sp.Expr, sp.Symbol] = {}
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            for factor in part.args if part.is_Mul else ():
+                if len(factor.free_symbols) > 1 and not has_any(factor, elements) and factor not in known:
+                    known[factor] = sp.Symbol(f"reduced_{len(self.nodes)}", real=True)
+                    self.nodes[known[factor].name] = self.map(factor, program)
+            return sp.Mul(*(known.get(f, f) for f in part.args)) if part.is_Mul else part
+
+        return rewrite(expression, visit)
+
+    def with_finite_logarithms(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """v^p·log(v) with log(1) where v^p is 0, as the product is: ∞·0 would be undefined."""
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            if not (part.is_Mul and part.has(sp.log)):
+                return part
+            powers = {f.base: f for f in part.args if f.is_Pow and f.base is not sp.E}
+
+            def finite(inner: sp.Basic) -> sp.Basic:
+                for base in sp.Mul.make_args(inner.args[0]) if isinstance(inner, sp.log) else ():
+                    if base in powers and powers[base].free_symbols:
+                        power = sp.Symbol(f"power_{len(self.nodes)}", real=True)
+                        self.nodes[power.name] = self.map(powers[base], program)
+                        return sp.log(sp.Piecewise((1, sp.Eq(power, 0)), (inner.args[0], True)))
+                return inner
+
+            return sp.Mul(*(f if f.is_Pow else rewrite(f, finite) for f in part.args))
+
+        return rewrite(expression, visit) if expression.has(sp.log) else expression
 
     def is_stage(self, current: Node) -> bool:
         return current.op == "var" and str(current.name) in self.nodes
@@ -127,7 +176,7 @@ class Builder:
             if function == 1:
                 continue
             univariate = len(function.free_symbols) == 1 and name
-            if univariate and (_worth_stabilizing(function) or _is_of(function, norms)):
+            if univariate and (worth_stabilizing(function) or _is_of(function, norms)):
                 factors.append(self.stable(function, name, program))
             else:
                 factors.append(to_graph(self.guarded(function, program)))
@@ -159,9 +208,12 @@ class Builder:
         instead = sp.oo if self.at_zero == "zero" else sp.S.One
 
         def visit(part: sp.Basic) -> sp.Basic:
-            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.exp.is_number and part.exp < 0):
+            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in vanishing):
                 return part
-            if part.base.name not in vanishing:
+            if not part.exp.is_number:
+                below = sp.And(sp.Eq(part.base, 0), part.exp < 0)
+                return sp.Piecewise((1 / instead, below), (part, True))
+            if part.exp >= 0:
                 return part
             # A norm is positive to the derivation, and SymPy would decide the question.
             base = sp.Symbol(part.base.name, nonnegative=True)
@@ -208,36 +260,25 @@ def _with_direction(product: Product, program: Program) -> Product:
     return product
 
 
+def _scales(program: Program) -> frozenset[str]:
+    """What vectors are divided by."""
+    return frozenset(s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale")
+
+
+def _times_and_distance(part: sp.Expr, below: set[str]) -> tuple[sp.Expr, sp.Symbol] | None:
+    """g and d of exp(g·d), d one of ``below``."""
+    if not isinstance(part, sp.exp):
+        return None
+    (argument,) = part.args
+    distances = [f for f in sp.Mul.make_args(argument) if f.is_Symbol and f.name in below]
+    times = argument / distances[0] if len(distances) == 1 else sp.S.NegativeOne
+    return None if times.is_negative else (times, distances[0])
+
+
 def _has_denominators(expression: sp.Expr) -> bool:
-    return any(isinstance(p, sp.Pow) and p.exp.is_number and p.exp < 0 for p in dag(expression))
-
-
-def _worth_stabilizing(expression: sp.Expr) -> bool:
-    """Whether a function of more than a plain argument occurs in it, or several functions do."""
-    functions = [
-        part
-        for part in dag(expression)
-        if isinstance(part, sp.Function) and not isinstance(part, _PLAIN) and part.free_symbols
-    ]
-    if not functions:
-        return False
-    return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
-
-
-def _is_plain(function: sp.Expr) -> bool:
-    argument = function.args[0]
-    return bool(
-        argument.is_Symbol or (argument.is_Mul and argument.args[0].is_number and len(argument.args) == 2)
+    return any(
+        isinstance(p, sp.Pow) and p.base is not sp.E and not p.exp.is_nonnegative for p in dag(expression)
     )
-
-
-def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
-    """Sums and powers in which a function of the expression takes part."""
-    return [
-        part
-        for part in dag(expression)
-        if isinstance(part, sp.Add | sp.Pow) and any(isinstance(p, sp.Function) for p in dag(part))
-    ]
 
 
 def _is_stabilizable(product: Product) -> bool:

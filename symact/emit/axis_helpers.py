@@ -87,8 +87,8 @@ def _scaled_sum(v, power, least, axis, mask):
         scale = _scale(tf.maximum(_max(size, axis, mask), least))
         return scale, _sum(_power(size * (1.0 / scale), power), axis, mask)
     total = _sum(_power(tf.cast(size, tf.float64), power), axis, mask)
-    norm = tf.cast(tf.pow(total, 1.0 / power), v.dtype)
-    scale = _scale(tf.clip_by_value(norm, least, v.dtype.max))
+    norm = tf.sqrt(total) if power == 2.0 else tf.pow(total, 1.0 / power)
+    scale = _scale(tf.clip_by_value(tf.cast(norm, v.dtype), least, v.dtype.max))
     return scale, tf.cast(total / tf.pow(tf.cast(scale, tf.float64), power), v.dtype)
 '''.strip(),
     "_masked": '''

@@ -4,7 +4,10 @@ Each replaces a reduction by one of shifted or scaled terms, and writes the fact
 into every later stage, where it meets its like and cancels:
 
     Sum(a·exp(e))    = M·Sum(a·exp(e - m))        m the largest e, M = exp(m)
-    Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|
+    Sum(a·exp(g·e))  = M·Sum(a·exp(g·(e - m)))    g without elements: m by its sign, M = exp(g·m)
+    Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|; the smallest for p < 0
+    Sum(log(v))      = Sum(log(v/s)) + n·log(s)   s half way between the largest |v| and the smallest
+    Sum(v²) - n·μ²   = Sum((v - μ)²)              μ the mean, in differences where it cancels (moments.py)
     Max(|v|)         = s·Max(|v/s|)               where it is a divisor
     v/D              = (v/s)/(D/s)                D any other reduction, or a difference of some
 
@@ -20,12 +23,14 @@ from dataclasses import replace
 
 from symact.program import Map, Program, Reduce
 from symact.rescale.divisors import with_scaled_divisors
+from symact.rescale.moments import with_central_moments
 from symact.rescale.rewriting import Rewriting, add_map
 from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
 
 def rescale(program: Program) -> Program:
     """``program`` with the sums of exponentials and of powers among its reductions rewritten."""
+    program = with_central_moments(program)
     new = Rewriting(program, elements=set(program.vectors))
     for at, stage in enumerate(program.stages):
         if isinstance(stage, Map):

@@ -30,7 +30,8 @@ def with_scaled_divisors(new: Rewriting, expression: sp.Expr) -> sp.Expr:
                 if factor.base not in known:
                     known[factor.base] = _scaled(new, factor.base)
                 scale, divisor = known[factor.base]
-                z = add_map(new, f"ratio_{len(new.stages)}", above[0] / scale)
+                half = _half(factor.base)
+                z = add_map(new, f"ratio_{len(new.stages)}", half * above[0] / scale)
                 rest = [f for i, f in enumerate(factors) if i != at and f is not above[0]]
                 return sp.Mul(*rest, z, 1 / divisor)
         return part
@@ -48,10 +49,15 @@ def is_unscaled(new: Rewriting, divisor: sp.Expr) -> bool:
     )
 
 
+def _half(divisor: sp.Expr) -> sp.Expr:
+    """1/2 for a difference, such as a range, which may be twice the largest number."""
+    return sp.S.Half if divisor.is_Add else sp.S.One
+
+
 def _scaled(new: Rewriting, divisor: sp.Expr) -> tuple[sp.Symbol, sp.Symbol]:
     """A power of two next to the size of ``divisor``, and the quotient of the two."""
     name = f"divisor_{len(new.stages)}"
-    whole = add_map(new, name, divisor)
+    whole = add_map(new, name, _half(divisor) * divisor)
     add_map(new, f"size_{name}", sp.Abs(whole))
     scale = sp.Symbol(f"scale_{name}", positive=True)
     new.stages.append(Reduce(scale.name, "scale", f"size_{name}"))

@@ -17,8 +17,9 @@ from symact.rescale.questions import (
     terms,
     wholes,
 )
-from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
-from symact.rescale.scales import add_scale, powers_of, vector_of
+from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, without
+from symact.rescale.scales import add_scale, add_scale_between, powers_of, vector_of
+from symact.rescale.shifts import rewrite_exponentials
 
 
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -28,13 +29,16 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
     if any(has_any(exponent, new.elements) for exponent in exponents):
-        _shifted(new, stage, bare, exponents, floor=is_added(symbol, later))
+        rewrite_exponentials(new, stage, bare, exponents, floor=is_added(symbol, later))
         return
     outside, body = new.without_scales(new.rewritten(body))
+    if _is_logarithm(body, new):
+        _of_logarithms(new, stage, body.args[0], later)
+        return
     vector = vector_of(body, new)
     body = body.xreplace(new.differences)
     degree = degree_in(body, vector) if vector is not None else sp.S.Zero
-    if vector is None or degree == 0 or new.is_scaled(vector):
+    if vector is None or degree == 0 or has_any(degree, new.elements) or new.is_scaled(vector):
         inside, total = _for_a_mean(new, body, symbol, later)
         add_map(new, f"of_{stage.target}", inside)
         new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
@@ -44,13 +48,17 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         return
     if vector not in new.scales:
         floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
-        add_scale(new, stage.target, vector, floor)
+        add_scale(new, stage.target, vector, degree, floor)
         new.powers += powers_of(body, vector, degree, new.scales[vector][0], stage.target, floor)
     scale, z = new.scales[vector]
-    add_map(new, f"of_{stage.target}", without(body.xreplace({vector: scale * z}), scale, degree))
+    scaled_body = sp.expand_power_base(body.xreplace({vector: scale * z}))
+    inside, total = without(scaled_body, scale, degree), symbol
+    if degree.is_negative:  # few elements count, and n·s overflows where the mean, s·n/total, does not
+        inside, total = _for_a_mean(new, inside, symbol, later)
+    add_map(new, f"of_{stage.target}", inside)
     new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
-    scaled = {vector: scale * z, symbol: scale**degree * positive}
+    scaled = {vector: scale * z, symbol: scale**degree * total.xreplace({symbol: positive})}
     whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
     if (
         (whole or (is_added(symbol, later) and is_bare(symbol, later)))
@@ -64,6 +72,22 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         new.exchanged[symbol] = norm**degree
         return
     new.exchanged |= scaled
+
+
+def _is_logarithm(body: sp.Expr, new: Rewriting) -> bool:
+    return isinstance(body, sp.log) and body.args[0].is_Symbol and body.args[0].name in new.elements
+
+
+def _of_logarithms(new: Rewriting, stage: Reduce, vector: sp.Symbol, later: tuple[Stage, ...]) -> None:
+    """Sum(log(v)) = Sum(log(v/s)) + n·log(s): of huge elements the digits that tell them apart are left."""
+    symbol = sp.Symbol(stage.target, real=True)
+    if vector not in new.scales:
+        add_scale_between(new, stage.target, vector)
+    scale, z = new.scales[vector]
+    inside, total = _for_a_mean(new, sp.log(z), symbol, later)
+    add_map(new, f"of_{stage.target}", inside)
+    new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+    new.exchanged |= {vector: scale * z, symbol: COUNT * (total / COUNT + sp.log(scale))}
 
 
 def _keeps_scale(
@@ -85,78 +109,12 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
         new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
-        add_scale(new, stage.target, vector, is_added(symbol, later))
+        add_scale(new, stage.target, vector, sp.S.One, is_added(symbol, later))
     scale, z = new.scales[vector]
     add_map(new, stage.source, sp.Abs(z))
     new.stages.append(stage)
     new.exchanged[vector] = scale * z
     new.exchanged[symbol] = scale * symbol
-
-
-def _shifted(
-    new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], floor: bool
-) -> None:
-    if floor:
-        exponents = tuple(sorted({*exponents, sp.S.Zero}, key=str))
-    if exponents not in new.shifts:
-        name = f"exponent_{stage.target}"
-        times = _size_of_coefficient(exponents)
-        largest = sp.Max(*exponents, evaluate=False) if len(exponents) > 1 else exponents[0] / times
-        add_map(new, name, largest)
-        m = sp.Symbol(f"shift_{stage.target}", real=True)
-        new.stages.append(Reduce(m.name, "shift", name))
-        factor = sp.Symbol(f"factor_{stage.target}", positive=True)
-        new.constants |= {name, m.name}
-        new.offsets.add(m)
-        new.factors[factor] = times * m
-        new.shifts[exponents] = m, factor
-        for exponent in exponents:
-            if has_any(exponent, new.elements):
-                d = add_map(new, f"below_{m.name}_{len(new.stages)}", exponent / times - m)
-                new.exchanged[sp.exp(exponent)] = factor * sp.exp(times * d)
-                negative = (-exponent / times).is_Symbol
-                new.exchanged[-exponent / times if negative else exponent / times] = (
-                    -d - m if negative else d + m
-                )
-    m, factor = new.shifts[exponents]
-    new_terms = [in_new_terms(t, new.exchanged, only=sp.exp) for t in terms(body)]
-    # Terms that are divided by such a sum themselves hold no factor any more.
-    powers = {term.as_powers_dict().get(factor, sp.S.Zero) for term in new_terms}
-    power = powers.pop() if len(powers) == 1 else sp.S.One
-    shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
-    shifted = unfolded(shifted, new.factors)
-    # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
-    weighted = sp.expand_mul(
-        shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
-    )
-    parts = sp.Poly(weighted, m).all_coeffs()[::-1] if weighted.is_polynomial(m) else [shifted]
-    total = sp.Add(
-        *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
-    )
-    new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
-    if not floor and len(parts) == 1 and shifted.is_positive:
-        new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
-
-
-def _size_of_coefficient(exponents: tuple[sp.Expr, ...]) -> sp.Expr:
-    """c of the only exponent ±c·e: e is shifted itself, for c·e may be beyond the range."""
-    if len(exponents) > 1:
-        return sp.S.One
-    coefficient, _ = exponents[0].as_coeff_Mul()
-    return abs(coefficient) if coefficient.is_Number and coefficient.is_finite else sp.S.One
-
-
-def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Expr:
-    """The sum of ``body``: a multiple of an earlier one where that is the same."""
-    number, body = body.as_coeff_Mul()
-    maps = {stage.expression: stage.target for stage in new.stages if isinstance(stage, Map)}
-    for stage in new.stages:
-        if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
-            return number * sp.Symbol(stage.target, real=True)
-    name = target if at == 0 else f"{target}_{at}"
-    add_map(new, f"of_{name}", body)
-    new.stages.append(Reduce(name, "sum", f"of_{name}"))
-    return number * sp.Symbol(name, real=True)
 
 
 def _for_a_mean(
@@ -165,7 +123,8 @@ def _for_a_mean(
     """The body and what stands for its sum; a mean is the sum of elements divided by their number.
 
     The mean of a vector is taken relative to its first element, so that deviations from it keep
-    their digits where the elements are close together, and are 0 where they are equal.
+    their digits where the elements are close together, and are 0 where they are equal. Halved, no difference
+    of two elements is beyond the range.
     """
     whole = [s.expression for s in later if isinstance(s, Map) and symbol in s.expression.free_symbols]
     probe = sp.Dummy()
@@ -178,6 +137,6 @@ def _for_a_mean(
     new.constants.add(first.name)
     new.unscaled.add(first.name)
     new.offsets.add(first)
-    d = add_map(new, f"beyond_{first}", body - first)
-    new.exchanged[body] = d + first
-    return d / COUNT, (symbol + first) * COUNT
+    half = add_map(new, f"beyond_{first}", body / 2 - first / 2)
+    new.exchanged[body] = 2 * half + first
+    return half / COUNT, (2 * symbol + first) * COUNT

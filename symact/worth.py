@@ -1,0 +1,38 @@
+"""Worth: whether a stage has functions that the search for accurate forms can do something for."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.expressions import dag
+
+# Functions whose kernels serve as they are, on a symbol alone.
+_PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
+
+
+def worth_stabilizing(expression: sp.Expr) -> bool:
+    """Whether a function of more than a plain argument occurs in it, or several functions do."""
+    functions = [
+        part
+        for part in dag(expression)
+        if isinstance(part, sp.Function) and not isinstance(part, _PLAIN) and part.free_symbols
+    ]
+    if not functions:
+        return False
+    return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
+
+
+def _is_plain(function: sp.Expr) -> bool:
+    argument = function.args[0]
+    return bool(
+        argument.is_Symbol or (argument.is_Mul and argument.args[0].is_number and len(argument.args) == 2)
+    )
+
+
+def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
+    """Sums and powers in which a function of the expression takes part."""
+    return [
+        part
+        for part in dag(expression)
+        if isinstance(part, sp.Add | sp.Pow) and any(isinstance(p, sp.Function) for p in dag(part))
+    ]

@@ -1,0 +1,153 @@
+"""Formulas over an axis with parameters and pairs: value, VJP and the gradients of every parameter.
+
+Against 300 digits of the formula as written; errors in ULP of the largest element, or of the largest sum of
+terms that an element is made of.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from axis_truth import Truth, ulp
+
+_random = np.random.default_rng(3)
+ORDINARY = _random.normal(size=5)
+VECTORS = {
+    "ordinary": ORDINARY,
+    "large": ORDINARY * 30,
+    "huge": ORDINARY * 1e20,
+    "largest": np.array([3e38, -3e38, 1.0]),
+    "largest, equal": np.full(3, 3e38),
+    "tiny": ORDINARY * 1e-30,
+    "mixed": np.array([1e20, 1, -1e-20, 3, 0.5]),
+    "close": 1e4 + ORDINARY,
+    "equal": np.full(5, 0.7),
+    "one": np.array([2.5]),
+    "zeros": np.zeros(3),
+}
+POSITIVE = {"domain": (0, "oo")}
+# Formula: parameters, each with the values that it is tried at, and options.
+FORMULAS = {
+    # exponents with a weight
+    "exp(x[i]/T)/Sum(exp(x[j]/T),j)": ({"T": (1.7, 0.01, -3.0)}, {}),
+    "x[i]/T-log(Sum(exp(x[j]/T),j))": ({"T": (1.7, 100.0)}, {}),
+    "-T*log(Sum(exp(-x[j]/T),j))": ({"T": (1.7, 0.3)}, {}),
+    "log(Sum(exp(w*x[j]),j))": ({"w": (1.3, -0.7)}, {}),
+    "log(Sum(exp(w*x[j]),j))/w": ({"w": (1.3, -0.7)}, {}),
+    "exp(w*x[i])/Sum(exp(w*x[j]),j)": ({"w": (1.3, -0.7)}, {}),
+    "Sum(x[j]*exp(t*x[j]),j)/Sum(exp(t*x[j]),j)": ({"t": (1.3, -0.7)}, {}),
+    # powers that are parameters
+    "Sum(abs(x[j])^p,j)^(1/p)": ({"p": (3.0, 1.5)}, {}),
+    "x[i]/Sum(abs(x[j])^p,j)^(1/p)": ({"p": (3.0, 2.0)}, {}),
+    "Mean(x[j]^p,j)^(1/p)": ({"p": (2.5, -1.5)}, POSITIVE),
+    # other means
+    "1/Mean(1/x[j],j)": ({}, POSITIVE),
+    "n/Sum(1/x[j],j)": ({}, POSITIVE),
+    "exp(Mean(log(x[j]),j))": ({}, POSITIVE),
+    "sqrt(Mean(x[j]^2,j))": ({}, {}),
+    # moments, raw and central
+    "Mean(x[j]^2,j)-Mean(x[j],j)^2": ({}, {}),
+    "sqrt(Mean(x[j]^2,j)-Mean(x[j],j)^2)": ({}, {}),
+    "(x[i]-Mean(x[j],j))/sqrt(Mean(x[j]^2,j)-Mean(x[j],j)^2+0.001)": ({}, {}),
+    "(n*Sum(x[j]^2,j)-Sum(x[j],j)^2)/n^2": ({}, {}),
+    "Mean((x[j]-Mean(x[k],k))^3,j)/Mean((x[j]-Mean(x[k],k))^2,j)^(3/2)": ({}, {}),
+    "Mean((x[j]-Mean(x[k],k))^4,j)/Mean((x[j]-Mean(x[k],k))^2,j)^2": ({}, {}),
+    # normalizations
+    "(x[i]-ReduceMin(x[j],j))/(ReduceMax(x[j],j)-ReduceMin(x[j],j))": ({}, {}),
+    "s*(x[i]-Mean(x[j],j))/sqrt(Mean((x[j]-Mean(x[k],k))^2,j)+0.00001)+c": ({"s": (1.5,), "c": (0.25,)}, {}),
+    "g[i]*(x[i]-Mean(x[j],j))/sqrt(Mean((x[j]-Mean(x[k],k))^2,j)+0.00001)+c[i]": (
+        {"g": (1.5,), "c": (0.25,)},
+        {},
+    ),
+    # information
+    "-Sum(exp(x[j])/Sum(exp(x[k]),k)*log(exp(x[j])/Sum(exp(x[k]),k)),j)": ({}, {}),
+    # an input that is named as the result is
+    "y[i]/sqrt(Mean(y[j]^2,j)+0.000001)": ({}, {"inputs": ("y",)}),
+}
+# No derivative there: norms at 0, deviations of equal elements, extrema at ties.
+SINGULAR = {
+    "equal": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)"),
+    "one": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)"),
+    "zeros": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)", "^p", "sqrt(Mean(x[j]^2,j))"),
+}
+SINGULAR["largest, equal"] = SINGULAR["equal"]
+# By T the terms of its gradient are beyond the range before T² divides them.
+SINGULAR["largest"] = ("x[i]/T-log",)
+# In units of terms of size 1, which cancel: exponentials and logarithms of sums of them; third moments.
+IN_TERMS = ("exp", "log", "^3,j)")
+
+
+def _gradients(activation, inputs, parameters, upstream):
+    tensors = {k: tf.constant(np.float32(v)) for k, v in {**inputs, **parameters}.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(list(tensors.values()))
+        y = activation(*(tensors[name] for name in inputs), **{name: tensors[name] for name in parameters})
+    gradients = tape.gradient(y, tensors, tf.reshape(tf.constant(upstream), y.shape))
+    return y.numpy(), {k: g.numpy() for k, g in gradients.items()}
+
+
+def _check(compiled, formula, options, inputs, parameters, bound=10):
+    options = {**options, "params": dict.fromkeys(parameters, 1.5)} if parameters else options
+    activation = compiled(formula, name="over_axis", trainable=tuple(parameters), **options)
+    length = len(next(iter(inputs.values())))
+    upstream = np.float32(
+        np.random.default_rng(1).normal(size=length if activation.formula.keeps_axis else 1)
+    )
+    y, gradients = _gradients(activation, inputs, parameters, upstream)
+    value, exact = Truth(formula, **options, trainable=tuple(parameters))({**inputs, **parameters}, upstream)
+    in_terms = any(word in formula for word in IN_TERMS)
+    assert ulp(y, value, 1.0 if in_terms else 0.0) < bound
+    for name, gradient in gradients.items():
+        truth, scale = exact[name]
+        assert ulp(gradient, truth, max(scale, 0.1 if in_terms else 0.0)) < bound, name
+
+
+@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_value_and_all_gradients(formula, name, compiled):
+    parameters, options = FORMULAS[formula]
+    x = np.float32(VECTORS[name])
+    if "domain" in options:
+        x = np.abs(x)
+    if any(part in formula for part in SINGULAR.get(name, ())) or ("domain" in options and not x.all()):
+        pytest.skip("no derivative in range")
+    (variable,) = options.get("inputs", ("x",))
+    for at in range(max(map(len, parameters.values()), default=1)):
+        values = {k: np.float32(v[at]) for k, v in parameters.items()}
+        values = {
+            k: np.linspace(v, -v, len(x), dtype=np.float32) if f"{k}[i]" in formula else v
+            for k, v in values.items()
+        }
+        _check(compiled, formula, options, {variable: x}, values)
+
+
+PAIRS = {
+    "Sum(a[j]*b[j],j)/(sqrt(Sum(a[j]^2,j))*sqrt(Sum(b[j]^2,j)))": {},
+    "Mean(a[j]*b[j],j)-Mean(a[j],j)*Mean(b[j],j)": {},
+    "a[i]/sqrt(Mean(a[j]^2,j)+0.000001)*b[i]/(1+exp(-b[i]))": {},
+    "Max(a[i],0)*b[i]/sqrt(Mean(b[j]^2,j)+0.00001)": {},
+    "Sum(b[j]*exp(a[j]/T),j)/Sum(exp(a[j]/T),j)": {"T": 1.7},
+    "Sum(exp(a[j])/Sum(exp(a[k]),k)*(a[j]-log(Sum(exp(a[k]),k))-b[j]+log(Sum(exp(b[k]),k))),j)": {},
+}
+SIZES = ((1.0, 1.0), (30.0, 1.0), (1e19, 1.0), (1e-30, 1.0), (1.0, 1e-30), (1e19, 1e-10), (1.0, 40.0))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("formula", PAIRS)
+def test_value_and_all_gradients_of_pairs(formula, sizes, compiled):
+    pair = [np.float32(size * np.roll(ORDINARY, i)) for i, size in enumerate(sizes)]
+    parameters = {k: np.float32(v) for k, v in PAIRS[formula].items()}
+    _check(compiled, formula, {"inputs": ("a", "b")}, dict(zip("ab", pair, strict=True)), parameters)
+
+
+@pytest.mark.parametrize("formula", ["y[i]/sqrt(Sum(y[j]^2,j))", "exp(y[i])/Sum(exp(y[j]),j)"])
+def test_a_mask_of_one_axis(formula, compiled):
+    activation = compiled(formula, inputs=("y",))
+    x = np.float32([[1, 2, 3, 4], [5, 3, 1, 2]])
+    mask = np.array([True, False, True, True])
+    left = activation(x[:, mask]).numpy()
+    for given in (x, x[0]):
+        y = activation(given, mask=mask).numpy()
+        np.testing.assert_allclose(y[..., mask], left[0] if given.ndim == 1 else left)
+        assert not y[..., ~mask].any()
