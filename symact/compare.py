@@ -20,12 +20,13 @@ from symact.comparison import (
     SpecialRow,
     parameter_title,
 )
-from symact.contenders import Against, ComparisonImpossible, Contender, plain, rivals
+from symact.contenders import ComparisonImpossible, Contender, plain
 from symact.coverage import Mask, chosen, covered, drawn, edges
 from symact.dense import suspects
 from symact.errors import OptionError
 from symact.figures import Figures, tally
 from symact.judge import Judge
+from symact.rivals import Against, rivals
 from symact.stabilize.formats import ALL_FORMATS, FLOAT64, Array, Format
 from symact.vjps.compare import compare_vjps
 from symact.vjps.comparison import VjpComparison

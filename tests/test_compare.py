@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from symact.contenders import resolve
 from symact.errors import AccuracyError, OptionError, SymactError
 from symact.report import comparison_text
+from symact.rivals import resolve
 
 MISH = "x*tanh(log(1+exp(x)))"
 ELU = "Piecewise((x, x > 0), (exp(x) - 1, True))"

@@ -72,9 +72,9 @@ def test_journals_of_others_are_refused(swept, compilation, tmp_path):
     _, journal, chunks = swept
     other = translate("tanh(x)", name="softplus")
     before = journal.read_bytes()
-    with pytest.raises(OutputError, match="belongs to another formula"):
+    with pytest.raises(OutputError, match="begun with another formula, emitted source; name another"):
         exhaust(other, chunks=chunks, resume=journal)
-    with pytest.raises(OutputError, match="another formula"):
+    with pytest.raises(OutputError, match="another tf.nn.softplus;"):
         exhaust(compilation, against=["tf.nn.softplus"], chunks=chunks, resume=journal)
     assert journal.read_bytes() == before
     text = tmp_path / "letter.txt"
