@@ -49,14 +49,8 @@ def rivals(against: Against | Iterable[Against] | Mapping[str, Against]) -> list
     return found
 
 
-# Where one looks for TensorFlow's and Keras' functions, by what everyone calls those modules.
-_PUBLIC = {
-    "tf": "tensorflow",
-    "tf.math": "tensorflow.math",
-    "tf.nn": "tensorflow.nn",
-    "keras.activations": "keras.activations",
-    "keras.ops": "keras.ops",
-}
+# Where one looks for TensorFlow's and Keras' functions.
+_PUBLIC = ("tf", "tf.math", "tf.nn", "keras.activations", "keras.ops")
 
 
 def public_name(function: Callable[..., Any]) -> str:
@@ -65,12 +59,13 @@ def public_name(function: Callable[..., Any]) -> str:
     TensorFlow's and Keras' own are called by the shortest name that finds them: ``tf.nn.silu`` calls itself
     swish, as does ``tf.nn.swish``, which is the same object.
     """
-    found = [
-        f"{called}.{attribute}"
-        for called, module in _PUBLIC.items()
-        for attribute, value in vars(sys.modules.get(module, ModuleType(module))).items()
-        if value is function
-    ]
+    roots = {"tf": sys.modules.get("tensorflow"), "keras": sys.modules.get("keras")}
+    found = []
+    for called in _PUBLIC:
+        root, _, inner = called.partition(".")
+        module = getattr(roots[root], inner, None) if inner else roots[root]
+        if module is not None:
+            found += [f"{called}.{name}" for name, value in vars(module).items() if value is function]
     own = str(getattr(function, "__name__", type(function).__name__))
     return min(found, key=lambda name: (len(name), name), default=own)
 
