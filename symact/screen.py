@@ -134,9 +134,11 @@ class Screen:
         value = whole[0]
         if not value.is_finite():
             return None
-        remainder = float((whole[self._length - 1] * arb(radius) ** (self._length - 1)).abs_upper())
         # A little less than the margin in units of the smallest value: for the float arithmetic on bounds.
         goal = 0.98 * MARGIN * 2.0**-self.fmt.digits
+        if value.abs_upper() < goal * self.fmt.min_normal:
+            return _Polynomial(center, radius, (0.0,))
+        remainder = float((whole[self._length - 1] * arb(radius) ** (self._length - 1)).abs_upper())
         largest = max(float(value.abs_upper()), self.fmt.min_normal)
         if not remainder <= goal * largest:
             return None
