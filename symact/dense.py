@@ -128,8 +128,9 @@ def _blocks(
         x, exact, mine = points[here], truth[here], results[here].astype(np.float64)
         errors, _ = judge.errors(order, x, (exact, np.zeros(x.shape), False), mine, most_ties=0)
         finite = np.isfinite(mine)
-        at = int(np.argmax(np.where(finite, errors, -1.0)))
-        yield float(errors[at]), float(x[at])
+        if finite.any():
+            at = int(np.argmax(np.where(finite, errors, -1.0)))
+            yield float(errors[at]), float(x[at])
         lost = np.flatnonzero(~finite & (errors > 0))
         if len(lost):
             yield math.inf, float(x[lost[0]])
