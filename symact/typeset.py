@@ -46,7 +46,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
             when = (
                 self._element("mtext", "otherwise")
                 if condition is sp.true
-                else self._element("mrow", self._element("mtext", "for "), self._print(condition))
+                else self._element("mrow", self._element("mtext", "for\u00a0"), self._print(condition))
             )
             cells = [self._element("mtd", self._print(value)), self._element("mtd", when)]
             rows.append(self._element("mtr", *cells))
