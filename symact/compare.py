@@ -20,13 +20,14 @@ from symact.comparison import (
     SpecialRow,
     parameter_title,
 )
-from symact.contenders import Against, ComparisonImpossible, Contender, plain, rivals
+from symact.contenders import ComparisonImpossible, Contender, plain
 from symact.coverage import Mask, chosen, covered, drawn, edges
 from symact.dense import suspects
 from symact.errors import OptionError
 from symact.figures import Figures, tally
 from symact.judge import Judge
-from symact.stabilize.formats import ALL_FORMATS, FLOAT64, Array, Format
+from symact.rivals import Against, rivals
+from symact.stabilize.formats import ALL_FORMATS, Array, Format
 from symact.vjps.compare import compare_vjps
 from symact.vjps.comparison import VjpComparison
 
@@ -110,9 +111,7 @@ def _in_format(
     """The figures, and inputs where some contender does badly."""
     ends = edges(judge)
     points, coverage = covered(judge, ends, samples, seed)
-    # Only a narrow format can be screened; of the narrowest every number is covered anyway.
-    screenable = coverage == "sample" and judge.fmt is not FLOAT64
-    found = suspects(judge, contenders, ends, seed) if screenable else None
+    found = suspects(judge, contenders, ends, seed) if coverage == "sample" else None
     if found is not None:
         points = np.union1d(points, found.worst)
     problems: Problems = {}

@@ -10,11 +10,12 @@
         inputs      how many inputs were tried
         coverage    "all": every number of the format; "sample": seeded, with the critical points, and the
                     worst places that a screening found
-        screened    null, or, of float32, what the worst places were looked for among: inputs (how many),
-                    columns, undecided (how many values there could not be enclosed, and were held against
-                    symact's own), often: [low, high], narrowest_often, narrowest: an error in an interval
-                    narrower than narrowest_often*|x| may be missed where low <= |x| <= high, and
-                    elsewhere one in an interval narrower than narrowest*|x|
+        screened    null, or, of float32 and float64, what the worst places were looked for among: inputs
+                    (how many), columns, undecided (how many values there could not be enclosed, and were
+                    held against symact's own), smallest_ulp (errors below it are not seen), often: [low,
+                    high], narrowest_often, narrowest: an error in an interval narrower than
+                    narrowest_often*|x| may be missed where low <= |x| <= high, and elsewhere, among sizes
+                    that float32 has, one in an interval narrower than narrowest*|x|
         problems    contender → column → why there are no figures
         values, gradients, second_derivatives
                     contender → figures over all inputs: worst_ulp, worst_at, mean_bits,
@@ -97,6 +98,7 @@ class Screened:
     inputs: int
     columns: tuple[str, ...]
     undecided: int
+    smallest_ulp: float
     often: tuple[float, float]
     narrowest_often: float
     narrowest: float

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +13,7 @@ import tensorflow as tf
 
 from symact.convert import to_graph
 from symact.emit.printer import body
-from symact.errors import OptionError, SymactError
+from symact.errors import SymactError
 from symact.formula import Formula
 from symact.graph import variables
 from symact.reductions import LENGTH
@@ -203,98 +200,3 @@ def _stage(formula: Formula, expression: sp.Expr) -> Callable[[dict[str, Any]], 
     namespace: dict[str, Any] = {"tf": tf}
     exec(source, namespace)
     return lambda values: namespace["plain"](*(values[name] for name in used))
-
-
-Against = str | Callable[[Any], Any]
-
-
-def rivals(against: Against | Iterable[Against] | Mapping[str, Against]) -> list[Contender]:
-    """Contenders from names (``package.module.attribute`` or ``module:attribute``) and callables.
-
-    A mapping says what each is called; else a callable has the name that it gives itself, which need not be
-    the one it was found by: ``tf.nn.silu`` calls itself swish.
-
-    Raises:
-        OptionError: a name is written wrongly, or one of ``against`` is neither name nor callable.
-    """
-    labels = list(against) if isinstance(against, Mapping) else None
-    if isinstance(against, str) or callable(against):
-        listed: list[Against] = [against]
-    else:
-        listed = list(against.values() if isinstance(against, Mapping) else against)
-    taken = {"symact", "autodiff"}
-    found = []
-    for i, one in enumerate(listed):
-        if not isinstance(one, str) and not callable(one):
-            raise OptionError(
-                f"against takes callables and names such as 'keras.activations.gelu', not {one!r}"
-            )
-        called = one if isinstance(one, str) else str(getattr(one, "__name__", type(one).__name__))
-        called = called if labels is None else str(labels[i])
-        name, times = called, 1
-        while name in taken:
-            times += 1
-            name = f"{called} ({times})"
-        taken.add(name)
-        found.append(Contender(name, _deferred(one) if isinstance(one, str) else one, judged=True))
-    return found
-
-
-def _deferred(name: str) -> Callable[[Any], Any]:
-    """The callable called ``name``; one that cannot be had raises why when it is called."""
-    try:
-        found = resolve(name)
-    except OptionError as error:
-        problem = error
-
-        def refuse(x: Any) -> Any:
-            raise problem
-
-        return refuse
-    return found
-
-
-def resolve(name: str) -> Callable[[Any], Any]:
-    """The callable that ``name`` names; modules of the current directory are found too.
-
-    Raises:
-        OptionError: there is no such module or attribute, the import fails, or it is not callable.
-    """
-    module_name, colon, attribute = name.partition(":")
-    parts = [*module_name.split("."), *(attribute.split(".") if colon else [])]
-    if not all(part.isidentifier() for part in parts) or (not colon and len(parts) == 1):
-        raise OptionError(f"{name!r} is neither package.module.function nor module:function")
-    splits = [len(module_name.split("."))] if colon else range(len(parts) - 1, 0, -1)
-    here = os.getcwd()
-    sys.path.insert(0, here)
-    try:
-        module, rest = _imported(name, parts, splits)
-    finally:
-        sys.path.remove(here)
-    found: Any = module
-    for i, part in enumerate(rest):
-        if not hasattr(found, part):
-            owner = ".".join([*parts[: len(parts) - len(rest)], *rest[:i]])
-            raise OptionError(f"cannot compare with {name!r}: {owner} has no attribute {part!r}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise OptionError(f"cannot compare with {name!r}: it is not callable")
-    function: Callable[[Any], Any] = found
-    return function
-
-
-def _imported(name: str, parts: list[str], splits: Iterable[int]) -> tuple[Any, list[str]]:
-    """The longest prefix of ``parts`` that can be imported, and what is left of them."""
-    missing = ""
-    for count in splits:
-        wanted = ".".join(parts[:count])
-        try:
-            # ``tf`` is what everyone calls it.
-            return importlib.import_module("tensorflow" if wanted == "tf" else wanted), parts[count:]
-        except ModuleNotFoundError as error:
-            missing = str(error.name)
-            if not wanted.startswith(missing) and parts[0] != "tf":
-                raise OptionError(f"cannot compare with {name!r}: its module needs {missing!r}") from None
-        except (Exception, SystemExit) as error:  # whatever somebody's module raises when imported
-            raise OptionError(f"cannot compare with {name!r}: {reason(error)}") from None
-    raise OptionError(f"cannot compare with {name!r}: there is no module {missing!r}")

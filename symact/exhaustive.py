@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import pickle
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,7 +19,7 @@ from symact.errors import OptionError, SymactError
 from symact.figures import Figures, checked_limit, require_none, shortfalls
 from symact.formula import Formula
 from symact.frozen import Result, plain_data
-from symact.interrupts import children_end_too, deaf_children
+from symact.interrupts import children_end_too, deaf_children, leave_with
 from symact.journal import Journal, default_path
 from symact.sweep import CHUNKS, ChunkFigures, Job, added_up, judge_chunk
 
@@ -125,9 +124,10 @@ def exhaust(
     check_sweepable(compilation.formula)
     job = Job(compilation.formula, compilation.source, tuple(against))
     wanted = [i * _STRIDE % CHUNKS for i in range(CHUNKS)] if chunks is None else list(chunks)
-    path = default_path(job.fingerprint()) if resume is None else Path(resume)
+    identity = job.identity()
+    path = default_path(identity) if resume is None else Path(resume)
     began = time.monotonic()
-    with Journal(path, job.fingerprint()) as journal:
+    with Journal(path, identity) as journal:
         missing = [chunk for chunk in wanted if chunk not in journal.done]
         for count, (chunk, figures) in enumerate(_computed(job, missing, workers), 1):
             journal.append(chunk, figures)
@@ -188,7 +188,7 @@ def _by_processes(job: Job, chunks: list[int], count: int) -> Iterator[tuple[int
 
 def _start_worker(directory: str, parent: int) -> None:
     """One thread a process, quiet, and with modules of the parent's directory within reach."""
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    leave_with(parent)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.path.insert(0, directory)
     # What contenders print is not to be among the figures.
@@ -198,13 +198,6 @@ def _start_worker(directory: str, parent: int) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def _leave_with(parent: int) -> None:
-    """End this process soon after a parent that was killed, and could not say so."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _by_dask(job: Job, chunks: list[int], workers: Any) -> Iterator[tuple[int, ChunkFigures]]:

@@ -28,7 +28,8 @@ class Figures:
         mean_bits: mean of log2(1 + error in ULP), non-finite results left out.
         correctly_rounded: share of results within half a ULP.
         nan, inf: how many results are NaN or infinite where the truth is a finite number.
-        wrong_zero: how many results are zero where the truth is a normal number.
+        wrong_zero: how many results are zero where the truth is a normal number; in formats that TensorFlow
+            flushes to zero, one of at least four times the smallest, for its factors are flushed earlier.
         wrong_sign: how many finite results have the opposite sign of a truth that is a normal number.
         count: how many inputs were judged: those where there is a true value.
         undecided: how many of many inputs were not settled: whether they are correctly rounded, or, where

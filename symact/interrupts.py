@@ -1,6 +1,7 @@
-"""Interrupts: Ctrl-C ends a command soon, quietly and with all its processes.
+"""Interrupts: Ctrl-C ends a command soon, quietly and with all its processes; so does a kill.
 
-The terminal sends it to every process at once; here only the first one acts on it, and ends the others.
+The terminal sends Ctrl-C to every process at once; here only the first one acts on it, and ends the others.
+A process that is killed cannot do so: the others look themselves whether it is still there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from types import FrameType
 STATUS = 130
 # Seconds until an interrupted command is ended the hard way.
 _PATIENCE = 4.0
+# Seconds until a process notices that its parent is gone.
+_LOOK_AGAIN = 0.5
 
 
 def end_soon_when_interrupted() -> None:
@@ -63,3 +66,14 @@ def children_end_too() -> Iterator[None]:
         for child in set(multiprocessing.active_children()) - before:
             child.kill()
         raise
+
+
+def leave_with(parent: int) -> None:
+    """End this process soon after ``parent`` has ended, which started it and may be killed."""
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_AGAIN)
+    os._exit(1)

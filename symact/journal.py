@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -12,10 +14,11 @@ from symact.errors import OutputError
 from symact.sweep import ChunkFigures
 
 
-def default_path(fingerprint: str) -> Path:
+def default_path(identity: Mapping[str, str]) -> Path:
     """Where the journal of a job lies unless told otherwise: in the user's cache directory."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "symact" / f"sweep-{fingerprint}.jsonl"
+    whole = hashlib.sha256(json.dumps(sorted(identity.items())).encode()).hexdigest()[:24]
+    return Path(cache) / "symact" / f"sweep-{whole}.jsonl"
 
 
 class Journal:
@@ -26,14 +29,14 @@ class Journal:
 
     Args:
         path: the file; created with its folder.
-        fingerprint: of the job.
+        identity: of the job: what it is made of → hash of that.
 
     Raises:
         OutputError: the file belongs to another job, is in use, is no journal, or cannot be written.
     """
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
-        self.path, self._fingerprint = path, fingerprint
+    def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+        self.path, self._identity = path, dict(identity)
         self.done: dict[int, ChunkFigures] = {}
 
     def __enter__(self) -> Journal:
@@ -89,16 +92,19 @@ class Journal:
             self._file.truncate(len(whole))
         lines = whole.splitlines()
         if not lines:
-            self._write({"symact sweep": self._fingerprint})
+            self._write({"symact sweep": self._identity})
             return
         try:
             head, *entries = [json.loads(line) for line in lines]
-            owner = head["symact sweep"]
+            owner = dict(head["symact sweep"])
             found = {entry.pop("chunk"): ChunkFigures.from_dict(entry) for entry in entries}
         except (ValueError, KeyError, TypeError):
             raise OutputError(f"{self.path} is not a journal of symact; name another file") from None
-        if owner != self._fingerprint:
+        parts = {**self._identity, **owner}
+        changed = [what for what in parts if owner.get(what) != self._identity.get(what)]
+        if changed:
             raise OutputError(
-                f"the journal {self.path} belongs to another formula, contender or version; name another file"
+                f"the journal {self.path} was begun with another {', '.join(changed)}; "
+                "name another file, or delete it to begin anew"
             )
         self.done = found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
@@ -11,7 +12,7 @@ from symact.derive import differentiate, switches
 from symact.formula import Formula
 from symact.numbers import as_float
 from symact.screen import MARGIN, Screen
-from symact.stabilize.formats import FLOAT64, Array, Format
+from symact.stabilize.formats import FLOAT32, FLOAT64, Array, Format
 from symact.stabilize.sampling import roots, sample, switch_zeros
 from symact.stabilize.score import WRONG, ulp_error
 from symact.stabilize.truth import Truth
@@ -75,9 +76,18 @@ class Judge:
         return found
 
     def screen(self, order: int, **limits: int) -> Screen:
-        """The quick way to the truth of one column, for narrow formats; ``limits`` as ``Screen`` has."""
+        """The quick way to the truth of one column, to ``screened_to`` ULP; ``limits`` as ``Screen`` has."""
         expression, truth = self.expressions[order], self.truths[order]
-        return Screen(expression, self._name, self.parameters, self.fmt, truth, **limits)
+        return Screen(expression, self._name, self.parameters, self._coarse, truth, **limits)
+
+    @property
+    def _coarse(self) -> Format:
+        """The format to whose digits one screens: of float64's a screen in float64 can settle but some."""
+        return replace(FLOAT64, digits=FLOAT32.digits) if self.fmt is FLOAT64 else self.fmt
+
+    def screened_to(self) -> float:
+        """How large an error in ULP the screen can tell from none."""
+        return MARGIN * 2.0 ** (self.fmt.digits - self._coarse.digits)
 
     def truth(self, order: int, points: Array) -> tuple[Array, Array, bool]:
         """Exact values at sorted ``points``, as sums of two, and whether they are proven to all digits.

@@ -26,6 +26,7 @@ from symact.report import (
 )
 from symact.sweep_text import SWEEP_TITLES, sweep_rows, sweep_title
 from symact.text_tables import ulp_text
+from symact.typeset import mathml
 from symact.version import __version__
 from symact.vjps.comparison import VjpComparison
 from symact.vjps.text import (
@@ -135,15 +136,11 @@ def _equation(name: str, variable: str, expression: sp.Expr) -> str:
     parts = sum(1 for _, _ in zip(dag(expression), range(_MOST_PARTS + 1), strict=False))
     if parts > _MOST_PARTS:
         return f'<p class="note">{escape(name)}({escape(variable)}): more than {_MOST_PARTS} parts</p>'
-    # A little space where browsers would set ``x tanh`` as one word.
-    times = '<mo>&InvisibleTimes;</mo><mspace width="0.17em"/>'
-    right = sp.printing.mathml(expression, printer="presentation")
-    right = right.replace("<mo>&InvisibleTimes;</mo>", times)
     return (
         '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">'
         f'<mi>{escape(name)}</mi><mo>&#x2061;</mo><mo stretchy="false">(</mo>'
         f'<mi>{escape(variable)}</mi><mo stretchy="false">)</mo>'
-        f"<mo>=</mo>{right}</math>"
+        f"<mo>=</mo>{mathml(expression)}</math>"
     )
 
 

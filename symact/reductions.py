@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
 
 from symact.errors import UnsupportedError
 from symact.expressions import dag, rewrite
@@ -25,6 +26,10 @@ class Total(sp.Function):  # type: ignore[misc]
 
     def _sympystr(self, printer: Any) -> str:
         return f"Sum({', '.join(printer._print(arg) for arg in self.args)})"
+
+    def _latex(self, printer: Any) -> str:
+        body, index = self.args
+        return rf"\sum_{{{printer._print(index)}}} {printer.parenthesize(body, PRECEDENCE['Mul'])}"
 
 
 class Mean(sp.Function):  # type: ignore[misc]

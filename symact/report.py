@@ -63,11 +63,13 @@ def screened_lines(comparison: Comparison) -> list[str]:
         if found is not None:
             low, high = found.often
             open_ = f" ({found.undecided:,} of them by symact's own result)" if found.undecided else ""
+            small = f"an error below {found.smallest_ulp:,.0f} ULP, or " if found.smallest_ulp > 1 else ""
+            all_of_them = "; --exhaustive looks at every input" if dtype == "float32" else ""
             lines.append(
                 f"{dtype}: the worst {' and '.join(found.columns)} were looked for at {found.inputs:,} inputs"
-                f"{open_}; an error in an interval narrower than {found.narrowest_often:.1e}·|x| for "
-                f"{low:g} ≤ |x| ≤ {high:g}, or than {found.narrowest:.1e}·|x| elsewhere, may be missed; "
-                "--exhaustive looks at every input."
+                f"{open_}; {small}an error in an interval narrower than {found.narrowest_often:.1e}·|x| for "
+                f"{low:g} ≤ |x| ≤ {high:g}, or than {found.narrowest:.1e}·|x| elsewhere, may be missed"
+                f"{all_of_them}."
             )
     return lines
 

@@ -19,7 +19,7 @@ from flint import arb
 from symact.scaled import beyond, multiplied_out
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.truth import Truth
-from symact.taylor import NoSeries, Taylor
+from symact.taylor import NoSeries, Taylor, series_arithmetic
 
 # The screen's error, in ULP of the format: what it leaves undecided, Arb decides.
 MARGIN = 2.0**-18
@@ -27,6 +27,8 @@ _PRECISIONS = (128, 512)
 # Where an interval has no more inputs than this, each is evaluated by Arb.
 _FEW = 6
 _ROUNDING = 2.0**-53
+# More than all that a polynomial's steps and coefficients may lose below float64's normal range.
+_UNDERFLOW = 2.0**-1069
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Screen:
         expression: the user's own, unrewritten.
         name: its input.
         parameters: values of every other symbol.
-        fmt: float16, bfloat16 or float32; float64 has no digits to spare for a screen.
+        fmt: float16, bfloat16 or float32; or float64's range with at most float32's digits, since float64
+            has none of its own to spare for a screen.
         truth: of the same expression; what decides where the screen does not.
         most_single: how many inputs Arb may evaluate one by one in each call.
         most_intervals: how many intervals may be tried in each call.
@@ -122,22 +125,26 @@ class Screen:
         assert self._taylor is not None
         center = low + (high - low) / 2
         radius = 2.0 ** np.ceil(np.log2(max(high - center, center - low, 2.0**-1000)))
-        found = self._taylor.at(arb(low).union(arb(high)), self._length, 128)
+        found = self._taylor.at(arb(low).union(arb(high)), self._length, _PRECISIONS[0])
         overflow = beyond(found, 2 * self.fmt.max)
         if overflow:
             return _Polynomial(center, radius, (overflow * np.inf,))
-        whole = multiplied_out(found)
+        with series_arithmetic(self._length, _PRECISIONS[0]):
+            whole = multiplied_out(found)
         value = whole[0]
         if not value.is_finite():
             return None
-        remainder = float((whole[self._length - 1] * arb(radius) ** (self._length - 1)).abs_upper())
         # A little less than the margin in units of the smallest value: for the float arithmetic on bounds.
         goal = 0.98 * MARGIN * 2.0**-self.fmt.digits
+        if value.abs_upper() < goal * self.fmt.min_normal:
+            return _Polynomial(center, radius, (0.0,))
+        remainder = float((whole[self._length - 1] * arb(radius) ** (self._length - 1)).abs_upper())
         largest = max(float(value.abs_upper()), self.fmt.min_normal)
         if not remainder <= goal * largest:
             return None
         for precision in _PRECISIONS:
-            series = multiplied_out(self._taylor.at(arb(center), self._length - 1, precision))
+            with series_arithmetic(self._length - 1, precision):
+                series = multiplied_out(self._taylor.at(arb(center), self._length - 1, precision))
             terms = [series[k] * arb(radius) ** k for k in range(self._length - 1)]
             coefficients = [float(term.mid()) for term in terms]
             sizes = np.abs(coefficients)
@@ -145,7 +152,8 @@ class Screen:
                 return None
             spread = sum(float(term.rad()) for term in terms)
             steps = np.arange(len(terms))
-            error = remainder + spread + _ROUNDING * float(np.sum((4 * steps + 4) * sizes)) + 2.0**-1000
+            with np.errstate(over="ignore"):  # an infinite bound is one that does not do
+                error = remainder + spread + _ROUNDING * float(np.sum((4 * steps + 4) * sizes)) + _UNDERFLOW
             smallest = max(float(sizes[0] - sizes[1:].sum()) - remainder - spread, self.fmt.min_normal)
             if error <= goal * smallest:
                 return _Polynomial(center, radius, tuple(coefficients[: _needed(sizes, goal, smallest)]))

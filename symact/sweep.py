@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,24 @@ class Job:
     source: str
     against: tuple[str | Callable[[Any], Any], ...] = ()
 
-    def fingerprint(self) -> str:
-        """What two runs must share for the one to go on with the other's chunks."""
+    def identity(self) -> dict[str, str]:
+        """What two runs must share for the one to go on with the other's chunks: what it is → hash of it.
+
+        A contender is its code, not only its name, and TensorFlow's kernels are part of them all.
+        """
         f = self.formula
         spelled = [sp.srepr(f.expression), f.inputs, sorted(f.defaults.items()), [str(e) for e in f.domain]]
-        names = [one if isinstance(one, str) else one.__name__ for one in self.against]
-        whole = json.dumps([__version__, _CHUNK_BITS, spelled, self.source, names], default=str)
-        return hashlib.sha256(whole.encode()).hexdigest()[:24]
+        parts = {
+            "formula": json.dumps(spelled, default=str),
+            "version of symact": f"{__version__} {_CHUNK_BITS}",
+            "emitted source": self.source,
+            "version of TensorFlow": " ".join(map(version, ("tensorflow", "keras"))),
+        }
+        if self.against:
+            from symact.rivals import code_of, rivals
+
+            parts |= {rival.name: code_of(rival.function) for rival in rivals(self.against)}
+        return {what: hashlib.sha256(text.encode()).hexdigest()[:24] for what, text in parts.items()}
 
     def __hash__(self) -> int:
         return hash((self.formula.text, self.source, self.against))
@@ -174,7 +186,8 @@ def _nan_lost(contender: Any, points: Array) -> int:
 def _prepared(job: Job) -> tuple[Judge, list[Any]]:
     """The truth and the contenders of a job, made once in each process."""
     from symact.activation import execute
-    from symact.contenders import Contender, rivals
+    from symact.contenders import Contender
+    from symact.rivals import rivals
 
     function = getattr(execute(job.source, job.formula.name), job.formula.name)
     own = Contender("symact", function, judged=True)

@@ -7,7 +7,8 @@ so a polynomial in float64 can stand for the exact function, with a proven error
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy as sp
@@ -24,6 +25,17 @@ Series = Any  # arb_series, or bool or None for conditions, as in Truth
 
 class NoSeries(Exception):
     """An op of the expression has no series here; its truth must be found point by point."""
+
+
+@contextlib.contextmanager
+def series_arithmetic(length: int, precision: int) -> Iterator[None]:
+    """Series are computed to ``length`` coefficients within this: Arb drops what is beyond its own limit."""
+    before = ctx.prec, ctx.cap
+    ctx.prec, ctx.cap = precision, length
+    try:
+        yield
+    finally:
+        ctx.prec, ctx.cap = before
 
 
 class Taylor:
@@ -44,20 +56,17 @@ class Taylor:
 
     def at(self, center: arb, length: int, precision: int) -> arb_series | Scaled:
         """The first ``length`` coefficients at ``center``; NaN where a branch is undecided over it."""
-        before = ctx.prec, ctx.cap
-        ctx.prec, ctx.cap = precision, length
+        values: list[Series] = []
         try:
-            values: list[Series] = []
-            for step, arguments in zip(self._steps, self._arguments, strict=True):
-                if step.op in _LEAVES:
-                    values.append(self._leaf(step, center))
-                else:
-                    values.append(_applied(step, [values[i] for i in arguments]))
-            return values[-1]
+            with series_arithmetic(length, precision):
+                for step, arguments in zip(self._steps, self._arguments, strict=True):
+                    if step.op in _LEAVES:
+                        values.append(self._leaf(step, center))
+                    else:
+                        values.append(_applied(step, [values[i] for i in arguments]))
         except (ValueError, ZeroDivisionError):  # a division or a root at a ball that holds zero
             return arb_series([arb.nan()])
-        finally:
-            ctx.prec, ctx.cap = before
+        return values[-1]
 
     def _leaf(self, step: Node, center: arb) -> Series:
         if step.op in ("true", "false"):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from symact.contenders import resolve
 from symact.errors import AccuracyError, OptionError, SymactError
 from symact.report import comparison_text
+from symact.rivals import resolve, rivals
 
 MISH = "x*tanh(log(1+exp(x)))"
 ELU = "Piecewise((x, x > 0), (exp(x) - 1, True))"
@@ -218,3 +218,21 @@ def test_unknown_options_are_refused(compiled):
         compiled("tanh(x)").compare(dtype="float8")
     with pytest.raises(OptionError, match="against"):
         compiled("tanh(x)").compare(against=[3])
+
+
+def test_functions_of_libraries_are_called_as_people_call_them():
+    keras = pytest.importorskip("keras")
+
+    def own(x):
+        return x * tf.sigmoid(x)
+
+    given = [tf.nn.silu, keras.activations.silu, tf.sigmoid, own]
+    assert [rival.name for rival in rivals(given)] == [
+        "tf.nn.silu",
+        "keras.activations.silu",
+        "tf.sigmoid",
+        "own",
+    ]
+    for rival, function in zip(rivals(given[:3]), given, strict=False):
+        assert resolve(rival.name) is function
+    assert [rival.name for rival in rivals({"mine": tf.nn.silu})] == ["mine"]

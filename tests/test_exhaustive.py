@@ -18,6 +18,7 @@ from symact.compiler import translate
 from symact.errors import AccuracyError, OptionError, OutputError
 from symact.exhaustive import exhaust
 from symact.page import page
+from symact.rivals import code_of, resolve
 from symact.sweep_text import ProgressLine, sweep_text
 
 SOFTPLUS = "log(1+exp(x))"
@@ -72,9 +73,9 @@ def test_journals_of_others_are_refused(swept, compilation, tmp_path):
     _, journal, chunks = swept
     other = translate("tanh(x)", name="softplus")
     before = journal.read_bytes()
-    with pytest.raises(OutputError, match="belongs to another formula"):
+    with pytest.raises(OutputError, match="begun with another formula, emitted source; name another"):
         exhaust(other, chunks=chunks, resume=journal)
-    with pytest.raises(OutputError, match="another formula"):
+    with pytest.raises(OutputError, match=r"another tf\.nn\.softplus;"):
         exhaust(compilation, against=["tf.nn.softplus"], chunks=chunks, resume=journal)
     assert journal.read_bytes() == before
     text = tmp_path / "letter.txt"
@@ -145,31 +146,49 @@ def test_the_page_shows_a_sweep(compiled, swept):
 
 
 SCRIPT = """
-from symact.cli import cli
 from symact.compiler import translate
 from symact.exhaustive import exhaust
 if __name__ == "__main__":
-    exhaust(translate("log(1+exp(x))", name="softplus"), chunks=range(250, 262), workers=2, resume="j.jsonl")
+    softplus = translate("log(1+exp(x))", name="softplus")
+    exhaust(softplus, against=["theirs:softplus"], chunks=range(250, 254), workers=2, resume="j.jsonl")
 """
+THEIRS = "import tensorflow as tf\ndef softplus(x):\n    return tf.nn.softplus(x)\n"
 
 
-@pytest.mark.slow
-def test_a_killed_sweep_goes_on_where_it_was(compilation, tmp_path):
+def test_a_killed_sweep_leaves_nobody_and_goes_on_where_it_was(compilation, tmp_path, monkeypatch):
     (tmp_path / "run.py").write_text(SCRIPT)
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    monkeypatch.chdir(tmp_path)
     journal = tmp_path / "j.jsonl"
-    running = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, env=os.environ)
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 4:
+    running = subprocess.Popen([sys.executable, "run.py"], stderr=subprocess.PIPE)
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
         assert running.poll() is None
         time.sleep(0.1)
     running.send_signal(signal.SIGKILL)
-    running.wait()
-    time.sleep(4)  # workers leave with their parent
+    began = time.monotonic()
+    running.communicate()  # until the last process that has this pipe is gone
+    assert time.monotonic() - began < 5
     kept = journal.read_bytes()
-    assert 4 <= kept.count(b"\n") < 13
-    resumed = exhaust(compilation, chunks=range(250, 262), workers=2, resume=journal)
+    assert 3 <= kept.count(b"\n") < 5
+    options = {"against": ["theirs:softplus"], "chunks": range(250, 254), "workers": 2}
+    resumed = exhaust(compilation, **options, resume=journal)
     assert journal.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
-    straight = exhaust(compilation, chunks=range(250, 262), workers=2, resume=tmp_path / "straight.jsonl")
+    straight = exhaust(compilation, **options, resume=tmp_path / "straight.jsonl")
     assert replace(resumed, seconds=0) == replace(straight, seconds=0)
+    assert resumed.values["theirs:softplus"].count == 4 * 2**22
+
+
+def test_a_contender_whose_code_has_changed_is_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "base.py").write_text("def double(x):\n    return 2 * x\n")
+    (tmp_path / "twice.py").write_text("from base import double\ndef f(x):\n    return double(x)\n")
+    before = code_of(resolve("twice:f"))
+    assert code_of(resolve("twice:f")) == before
+    (tmp_path / "other.py").write_text("nobody uses this")
+    assert code_of(resolve("twice:f")) == before
+    (tmp_path / "base.py").write_text("def double(x):\n    return x + x\n")
+    assert code_of(resolve("twice:f")) != before
 
 
 @pytest.mark.slow

@@ -54,6 +54,20 @@ def test_a_search_is_interrupted_quietly(seconds):
     assert took < 8
 
 
+@pytest.mark.parametrize("seconds", [1.5, 3.0])
+def test_no_process_of_a_killed_search_goes_on(seconds):
+    formula = "x*tanh(log(1+exp(x)))/(1+exp(-x/3))+atan(x)/(7+x^2)"
+    cold = {**os.environ, "SYMACT_CACHE_DIR": "off"}
+    command = [sys.executable, "-m", "symact", "generate", formula]
+    running = subprocess.Popen(command, env=cold, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(seconds)
+    assert running.poll() is None
+    running.kill()
+    began = time.monotonic()
+    running.communicate()  # until the last process that has these pipes is gone
+    assert time.monotonic() - began < 5
+
+
 SWALLOWS = """
 import sys, time
 from symact.interrupts import end_soon_when_interrupted

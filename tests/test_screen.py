@@ -51,10 +51,11 @@ def test_the_screen_is_within_its_margin_everywhere(text):
     dense = [np.arange(start, start + 20_000) for start in starts]
     far = np.sort(random.integers(-last, last, 3_000))
     for order in range(3):
-        screen = judge.screen(order, most_single=3_000, most_intervals=1_500)
-        for ordinals in (*dense, far) if text not in UNBOUNDED else (*dense[::6], far):
+        # As a sweep and as a look at a grid take them.
+        screens = [judge.screen(order, most_single=3_000, most_intervals=1_500, length=n) for n in (9, 13)]
+        for i, ordinals in enumerate((*dense, far) if text not in UNBOUNDED else (*dense[::6], far)):
             points = FLOAT32.number(ordinals)
-            values, known = screen.at(points)
+            values, known = screens[i % 2].at(points)
             tried = random.choice(np.flatnonzero(known), 12) if known.any() else []
             if text not in UNBOUNDED:
                 assert known.all(), points[~known][:3]
@@ -79,3 +80,15 @@ def test_errors_of_normal_numbers_are_the_same_the_short_way():
     for odd in (0.0, np.nan, np.inf, 1e-38, 3.4028235e38):
         assert _plain_errors(results, np.append(truth[1:], odd), FLOAT32) is None
     assert _plain_errors(np.append(results[1:], np.nan), truth, FLOAT32) is None
+
+
+@pytest.mark.parametrize("text", ["log(1+exp(x))", "x**2/(exp(x)+exp(-x))"])
+def test_a_sparse_grid_in_the_tails_is_within_the_margin(text):
+    formula = parse(text, name="f", inputs=("x",), params=None, trainable=(), domain=None, axis=-1)
+    judge = Judge(formula, FLOAT32, columns=2)
+    points = FLOAT32.round(np.linspace(-86.5, -60, 20_001))
+    for order in range(2):
+        values, known = judge.screen(order, length=13).at(points)
+        assert known.all()
+        high, _ = judge.truths[order].at(points[::10])
+        assert np.all(np.abs(values[::10] - high) <= MARGIN * FLOAT32.ulp(high))

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from symact.cli import cli
 from symact.page import page
 from symact.plots import png, styles, svg, worst_of_bins
+from symact.typeset import mathml
 
 MISH = "x*tanh(log(1+exp(x)))"
 VOID = {"meta", "img", "mspace", "br"}
@@ -129,3 +130,19 @@ def test_the_command_line_writes_both_and_judges_afterwards(tmp_path, monkeypatc
     )
     refused = CliRunner().invoke(cli, [*given, "--plot", "e.png"])
     assert "--force" in str(refused.exception)
+
+
+def test_branches_and_reductions_are_typeset_with_signs_of_their_own(compiled):
+    text = mathml(compiled("Piecewise((x, x > 0), (exp(x) - 1, True))").formula.expression)
+    assert text.count("<mtr>") == 2
+    assert "otherwise" in text
+    assert "piecewise" not in text.lower()
+    softmax = compiled("exp(x[i])/Sum(exp(x[j]), j)")
+    text = mathml(softmax.formula.with_indices)
+    assert "&#8721;" in text
+    assert "total" not in text.lower()
+    assert r"\sum_{j} e^{{x}_{j}}" in softmax._repr_latex_()
+    for formula in ("ReduceMax(x[j], j)", "Mean(x[j] + 1, j)"):
+        text = mathml(compiled(formula).formula.with_indices)
+        ElementTree.fromstring(text.replace("&InvisibleTimes;", "").replace("&ApplyFunction;", ""))
+        assert "<munder>" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from symact.expressions import substituted
-from symact.interrupts import children_end_too, deaf_children
+from symact.interrupts import children_end_too, deaf_children, leave_with
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
@@ -181,7 +182,10 @@ def _shared_out(tasks: list[Task], workers: int, update: Update) -> list[Stable]
         return _one_by_one(tasks, update)
     # Value and derivative take longest, so they are begun first.
     order = sorted(tasks, key=lambda task: task.order > 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool, children_end_too():
+    pool_of_forks = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("fork"), initializer=leave_with, initargs=(os.getpid(),)
+    )
+    with pool_of_forks as pool, children_end_too():
         with deaf_children():
             results = pool.map(Task.run, order)
         found = {}
