@@ -99,7 +99,7 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
         f"    return _{title}_float64({passed})",
     ]
     if kernel.widened:
-        choice.append("# No form of it in float32 is as accurate, or as short.")
+        choice.append("# No form of it in float32 is accurate everywhere.")
         choice += [f"{name} = tf.cast({name}, tf.float64)" for name in passed.split(", ")]
         choice.append(f"return tf.cast({narrow}({passed}), tf.float32)")
     else:
