@@ -85,7 +85,7 @@ class Builder:
         replaced = {
             current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
         }
-        return _with_quotients(rebuild(graph, replaced) if replaced else graph)
+        return _with_means_near_one(_with_quotients(rebuild(graph, replaced) if replaced else graph))
 
     def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too.
@@ -236,6 +236,20 @@ def _with_quotients(graph: Node) -> Node:
                 if inverse.op == "div" and inverse.args[0] == const(1):
                     exchanged[current] = factor / node("where", condition, instead[at_zero], inverse.args[1])
                     break
+    return rebuild(graph, exchanged) if exchanged else graph
+
+
+def _with_means_near_one(graph: Node) -> Node:
+    """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
+    exchanged: dict[Node, Node] = {}
+    for current in walk([graph]):
+        if current.op != "log" or current.args[0].op != "div":
+            continue
+        total, count = current.args[0].args
+        if total.op == "reduce_sum" and total.args[0].op == "exp" and count == var(COUNT.name):
+            excess = node("reduce_sum", node("expm1", total.args[0].args[0])) / count
+            near = node("gt", excess, const(sp.Rational(-1, 2)))
+            exchanged[current] = node("where", near, node("log1p", excess), current)
     return rebuild(graph, exchanged) if exchanged else graph
 
 

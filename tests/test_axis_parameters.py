@@ -130,6 +130,18 @@ PAIRS = {
     "Sum(b[j]*exp(a[j]/T),j)/Sum(exp(a[j]/T),j)": {"T": 1.7},
     "Sum(exp(a[j])/Sum(exp(a[k]),k)*(a[j]-log(Sum(exp(a[k]),k))-b[j]+log(Sum(exp(b[k]),k))),j)": {},
 }
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-6, 1e-3, 0.5, 1.0, 30.0])
+@pytest.mark.parametrize("formula", ["log(Mean(exp(x[j]),j))", "log(Mean(exp(w*x[j]),j))/w"])
+def test_the_logarithm_of_a_mean_of_exponentials_is_about_the_mean(formula, size, compiled):
+    parameters = {"w": 2.5} if "w" in formula else {}
+    activation = compiled(formula, params=parameters, trainable=tuple(parameters))
+    x = np.float32(size * ORDINARY)
+    value, _ = Truth(formula, params=parameters)({"x": x, **parameters}, [1.0])
+    assert ulp(activation(x), value, np.abs(x).max()) < 8
+
+
 SIZES = ((1.0, 1.0), (30.0, 1.0), (1e19, 1.0), (1e-30, 1.0), (1.0, 1e-30), (1e19, 1e-10), (1.0, 40.0))
 
 

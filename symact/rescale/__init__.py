@@ -5,7 +5,7 @@ into every later stage, where it meets its like and cancels:
 
     Sum(a·exp(e))    = M·Sum(a·exp(e - m))        m the largest e, M = exp(m)
     Sum(a·exp(g·e))  = M·Sum(a·exp(g·(e - m)))    g without elements: m by its sign, M = exp(g·m)
-    Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|, smallest if p < 0
+    Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|; p < 0: smallest
     Sum(log(v))      = Sum(log(v/s)) + n·log(s)   s half way between the largest |v| and the smallest
     Sum(v²) - n·μ²   = Sum((v - μ)²)              μ the mean, in differences where it cancels (moments.py)
     Max(|v|)         = s·Max(|v/s|)               where it is a divisor
