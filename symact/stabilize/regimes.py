@@ -57,12 +57,13 @@ class Regime:
     candidate: Candidate
 
 
-def price(errors: Array, target: float) -> Array:
-    """What errors (in ULP) cost a choice of regimes: steeply above ``target``, gently below."""
+def price(errors: Array, target: float, strictly: bool = False) -> Array:
+    """What errors (in ULP) cost a choice of regimes: steeply above ``target``, gently below. ``strictly``, a
+    few errors slightly above it cost more than a branch does."""
     bits = bits_of_error(errors)
     above = np.maximum(bits - np.log2(1.0 + target), 0.0)
     not_finite = np.where(errors > WRONG / 2, _NOT_FINITE, 0.0)
-    missed = _MISSED * np.minimum(above / _CLEARLY, 1.0)
+    missed = _MISSED * np.minimum(above / _CLEARLY, 1.0) if strictly else 0.0
     return np.asarray(0.02 * bits + missed + _STEEPNESS * np.minimum(above**2, 10.0 * above) + not_finite)
 
 
@@ -78,18 +79,19 @@ def envelope(errors: Array) -> Array:
     return np.asarray(np.maximum(errors, windows.max(axis=-1)))
 
 
-def choose(errors: Array, candidates: Sequence[Candidate], target: float) -> list[int]:
+def choose(errors: Array, candidates: Sequence[Candidate], target: float, strictly: bool) -> list[int]:
     """For each point the index of its candidate: the cheapest path through ``errors``.
 
     Args:
         errors: ULP, shape (candidates, points), points sorted.
         candidates: in the order of the rows.
         target: the error in ULP that is aimed at.
+        strictly: whether no point is to miss it for the sake of fewer regimes.
 
     A path of more regimes than anyone would read is given up for a cheaper one at a higher price of
     branches.
     """
-    prices = price(errors, target)
+    prices = price(errors, target, strictly)
     entry = np.array([_BRANCH + _OPERATION * cost(c.graph) for c in candidates])
     for scale in _BRANCH_SCALES:
         path = _cheapest_path(prices, scale * entry)

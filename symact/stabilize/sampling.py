@@ -6,9 +6,10 @@ networks live on; and close around the points where something happens: kinks, ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
 from symact.errors import OptionError
@@ -20,7 +21,7 @@ from symact.stabilize.truth import Truth
 # Where activations are evaluated in practice: half-widths of the densely sampled intervals.
 _DENSE = (2.0, 10.0, 100.0)
 _MOST_ROOTS = 8
-_MOST_EDGES = 16
+_MOST_EDGES, _EDGE_HALVINGS = 16, 24
 # Multiples of an edge of the range at which it is looked at: what overflows in a part of a formula
 # may be finite in the whole for as long as the argument has doubled.
 _ABOUT_AN_EDGE = np.array(
@@ -86,22 +87,49 @@ def edges(root: Node, name: str, points: Array, fmt: Format, values: Mapping[str
     """
     memo: dict[Node, Array] = {}
     simulate(root, {name: points, **values}, fmt, memo)
-    found: set[float] = set()
+    found: dict[tuple[float, float], Node] = {}
     for current, result in memo.items():
-        if result.shape != points.shape or result.dtype == bool:
-            continue
-        with np.errstate(invalid="ignore"):
-            outside = ~(np.abs(result) <= fmt.max)
-            if current.op not in ("add", "sub"):  # which are 0 where they cancel, here and there
-                flushed = (result == 0.0) & (points != 0.0)
-                for arg in current.args:
-                    flushed &= memo[arg] != 0.0
-                outside |= flushed
-        found.update(points[np.flatnonzero(np.diff(outside.astype(np.int8)))].tolist())
-    nearest = sorted(found, key=lambda point: abs(np.log2(abs(point) + 1e-300)))[:_MOST_EDGES]
+        if result.shape == points.shape and result.dtype != bool:
+            outside = _outside(current, memo, points, fmt)
+            for i in np.flatnonzero(np.diff(outside.astype(np.int8))).tolist():
+                found.setdefault((points[i], points[i + 1]), current)
+    nearest = sorted(found, key=lambda ends: abs(np.log2(abs(ends[0]) + 1e-300)))[:_MOST_EDGES]
+    if not nearest:
+        return np.zeros(0)
+    low, high = fmt.ordinal(nearest).T
+    at_low = _outside_of([found[ends] for ends in nearest], fmt.number(low), root, name, fmt, values)
+    # Between far apart points the edge is found, so that what happens close to it is seen.
+    for _ in range(_EDGE_HALVINGS):
+        middle = low // 2 + high // 2
+        same = at_low == _outside_of(
+            [found[ends] for ends in nearest], fmt.number(middle), root, name, fmt, values
+        )
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
     with np.errstate(over="ignore"):
-        around = (np.array(nearest)[:, None] * _ABOUT_AN_EDGE).ravel()
+        around = (fmt.number(low)[:, None] * _ABOUT_AN_EDGE).ravel()
     return fmt.round(around[np.abs(around) <= fmt.max])
+
+
+def _outside(current: Node, memo: Mapping[Node, Array], points: Array, fmt: Format) -> npt.NDArray[np.bool_]:
+    """Where an intermediate result is not finite, or has become zero though its arguments are not."""
+    result = memo[current]
+    with np.errstate(invalid="ignore"):
+        outside = np.asarray(~(np.abs(result) <= fmt.max))
+    if current.op not in ("add", "sub"):  # which are 0 where they cancel, here and there
+        flushed = (result == 0.0) & (points != 0.0)
+        for arg in current.args:
+            flushed &= memo[arg] != 0.0
+        outside |= flushed
+    return outside
+
+
+def _outside_of(
+    nodes: Sequence[Node], points: Array, root: Node, name: str, fmt: Format, values: Mapping[str, float]
+) -> npt.NDArray[np.bool_]:
+    """Of each node, whether it is outside at its own point."""
+    memo: dict[Node, Array] = {}
+    simulate(root, {name: points, **values}, fmt, memo)
+    return np.array([_outside(current, memo, points, fmt)[i] for i, current in enumerate(nodes)])
 
 
 def roots(truth: Truth, points: Array, values: Array, fmt: Format, /, **params: float) -> list[float]:

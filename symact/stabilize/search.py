@@ -233,11 +233,13 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
     """Regimes over the problem's points, of ``candidates`` and of series where all of those fall short.
 
     The choice is checked at fresh points, close to its thresholds above all; where it fails, those
-    points join the sample and it is made again.
+    points join the sample and it is made again, strictly then.
     """
     there = ground(problem)
     for attempt in range(_ATTEMPTS):
-        candidates, errors, path = _covered(problem, there, candidates, target)
+        # Where nothing but a small sample tells, the next best choice is as good a guess.
+        strictly = attempt > 0 and len(problem.checks.points) > 0
+        candidates, errors, path = _covered(problem, there, candidates, target, strictly)
         regimes = bounds(
             settled(path, problem.points, errors, target),
             problem.points,
@@ -264,7 +266,7 @@ def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -
 
 
 def _covered(
-    problem: Problem, there: Ground, candidates: list[Candidate], target: float
+    problem: Problem, there: Ground, candidates: list[Candidate], target: float, strictly: bool
 ) -> tuple[list[Candidate], Array, list[int]]:
     """Candidates with series added where none is accurate, their errors, and the best path."""
     errors = _errors(problem, candidates)
@@ -277,7 +279,7 @@ def _covered(
             break
         candidates = [*candidates, *fresh]
         errors = np.vstack([errors, _errors(problem, fresh)])
-    return candidates, errors, choose(errors, candidates, target)
+    return candidates, errors, choose(errors, candidates, target, strictly)
 
 
 def _errors(problem: Problem, candidates: Sequence[Candidate]) -> Array:
