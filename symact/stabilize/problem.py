@@ -89,6 +89,7 @@ class Problem:
         self.parameters = parameters
         self.truth = truth or Truth(expression, name, kinks)
         self.points = points
+        self._latest = Sample.of(np.zeros(0), [(np.zeros(0), np.zeros(0))] * len(self.parameter_sets()))
         self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
         self.smooth = smooth or Smooth(fmt, ())
@@ -132,7 +133,10 @@ class Problem:
         return [s for s in (self.sample, self.checks) if len(s.points)]
 
     def _sampled(self, points: Array) -> Sample:
-        return Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+        # Two forms are often compared at the same points, one after the other.
+        if not np.array_equal(points, self._latest.points):
+            self._latest = Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+        return self._latest
 
     def _interpolated(self, density: int, seed: int) -> Sample:
         points, values = self.smooth.sample(density, seed)

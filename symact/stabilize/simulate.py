@@ -8,6 +8,7 @@ every run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -85,12 +86,12 @@ def _kernel_error(
 ) -> Array | float:
     """What the kernel adds to ``result`` before it is rounded."""
     worst, rms = kernel_ulp(name, fmt.name, argument), None
-    count = int(np.prod(shape, dtype=int))
+    count = math.prod(shape)
     if count > _MANY:
         worst, rms = fused_kernel_ulp(name, fmt.name, argument)
-    beyond_rounding = np.maximum(worst - 0.5, 0.0)
-    if not np.any(beyond_rounding > 0.0):
+    if worst <= 0.5 if isinstance(worst, float) else (worst <= 0.5).all():
         return 0.0
+    beyond_rounding = np.maximum(worst - 0.5, 0.0)
     # Numbered by op name, so that a graph's score does not depend on what was scored before.
     noise = _disturbance(sum(map(ord, name)), count).reshape(shape)
     if rms is not None:
