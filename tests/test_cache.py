@@ -24,18 +24,19 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("formula", [FORMULA, "x*erf(x/sqrt(2))", "Piecewise((x, x > 0), (x/10, True))"])
 def test_what_is_read_is_what_was_written(folder, formula):
     cold = translate(formula)
-    assert len(list(folder.glob("*.json"))) == 6
+    # Three functions in two formats; more where float64 was tried for float32.
+    assert len(list(folder.glob("*.json"))) >= 6
     warm = translate(formula)
     assert warm.source == cold.source
     assert warm.stable == cold.stable
 
 
 def test_another_option_is_another_entry(folder):
-    translate(FORMULA, order=1)
-    before = len(list(folder.iterdir()))
-    translate(FORMULA, order=1, prefer="fast")
-    translate(FORMULA, order=1, domain=(0, 1))
-    assert len(list(folder.iterdir())) == 3 * before
+    entries = 0
+    for options in ({}, {"prefer": "fast"}, {"domain": (0, 1)}):
+        translate(FORMULA, order=1, **options)
+        assert len(list(folder.iterdir())) >= entries + 4
+        entries = len(list(folder.iterdir()))
 
 
 @pytest.mark.parametrize(
