@@ -121,7 +121,7 @@ _EXACT = {
 
 # The largest error that passes, of value and derivative, in units in the last place.
 _MOST_ULP = {
-    "float32": (9.0, 8.0),
+    "float32": (8.0, 8.0),
     "float64": (8.0, 8.0),
 }
 
