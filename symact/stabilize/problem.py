@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -210,6 +210,16 @@ class Problem:
                 (middle, high, value, above) if (value > 0) == (below > 0) else (low, middle, below, value)
             )
         return bool(max(abs(below), abs(above)) < np.abs(values).max())
+
+    def judged(self, graph: Node) -> Score:
+        """The score of ``graph``, its worst error that at any of the points."""
+        score = self.score(graph)
+        for judge in self.judges():
+            errors = self.errors_in(graph, judge)
+            worst = int(np.argmax(errors))
+            if errors[worst] > score.worst:
+                score = replace(score, worst=float(errors[worst]), at=float(judge.points[worst]))
+        return score
 
     def score(self, graph: Node) -> Score:
         errors = self.errors(graph)

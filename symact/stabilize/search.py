@@ -94,7 +94,8 @@ def stabilize(
     if target <= _ROUGH:
         problem, stable = _seen_closer(problem, stable, target)
         problem = problem.finally_checked()
-        stable = replace(stable, weak=weak_intervals(problem, stable.graph))
+        after = problem.judged(stable.graph)
+        stable = replace(stable, after=after, weak=weak_intervals(problem, stable.graph))
     return replace(
         stable,
         graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative),
