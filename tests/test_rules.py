@@ -126,7 +126,8 @@ def test_egglog_can_be_imported_after_its_bindings_were():
         "import egglog, egglog.bindings\n"
         "egglog.bindings.EGraph(); egglog.EGraph().register(egglog.i64(1))\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
 
 
 def test_a_near_miss_is_left_alone():

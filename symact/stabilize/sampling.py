@@ -96,14 +96,13 @@ def edges(root: Node, name: str, points: Array, fmt: Format, values: Mapping[str
     nearest = sorted(found, key=lambda ends: abs(np.log2(abs(ends[0]) + 1e-300)))[:_MOST_EDGES]
     if not nearest:
         return np.zeros(0)
+    nodes = [found[ends] for ends in nearest]
     low, high = fmt.ordinal(nearest).T
-    at_low = _outside_of([found[ends] for ends in nearest], fmt.number(low), root, name, fmt, values)
+    at_low = _outside_of(nodes, fmt.number(low), root, name, fmt, values)
     # Between far apart points the edge is found, so that what happens close to it is seen.
     for _ in range(_EDGE_HALVINGS):
         middle = low // 2 + high // 2
-        same = at_low == _outside_of(
-            [found[ends] for ends in nearest], fmt.number(middle), root, name, fmt, values
-        )
+        same = at_low == _outside_of(nodes, fmt.number(middle), root, name, fmt, values)
         low, high = np.where(same, middle, low), np.where(same, high, middle)
     with np.errstate(over="ignore"):
         around = (fmt.number(low)[:, None] * _ABOUT_AN_EDGE).ravel()

@@ -52,8 +52,9 @@ _PROMISE, _KEPT = 4.0, 3.9
 # How much more a single form may err, at worst and in mean bits, than a choice of regimes that does not
 # keep the promise either.
 _WORTH, _WORTH_BITS = 1.25, 0.25
-# The error of a single form that may be kept for its simplicity, where another costs so much more.
-_BEARABLE, _COSTLIER = 4.25, 2.0
+# The error that a single form may be kept with for its simplicity, where another costs so much more; and
+# that is borne before float32 is computed in float64.
+BEARABLE, _COSTLIER = 4.25, 2.0
 _POINTS = 700
 # Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
 _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2
@@ -111,32 +112,34 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     before = problem.score(plain.graph)
     if problem.parameters:
         return _for_all_parameters(problem, candidates, target, before)
-    single = _cheapest(problem, candidates, target, _BEARABLE)
+    single = _cheapest(problem, candidates, target, BEARABLE)
     if single and excess(problem, single.graph) <= max(target, _KEPT):
         return single_form(problem, single, before)
-    area = problem.with_points(problem.points[problem.points >= 0]) if parity(problem) else problem
-    chosen = _chosen(problem, area, _proposed(area, candidates, target, primal), target, before)
+    side = parity(problem)
+    area = problem.with_points(problem.points[problem.points >= 0]) if side else problem
+    chosen = _chosen(problem, area, side, _proposed(area, candidates, target, primal), target, before)
     if single and _COSTLIER * cost(single.graph) < cost(chosen.graph):
         return single_form(problem, single, before)
     return chosen
 
 
 def _chosen(
-    problem: Problem, area: Problem, proposed: list[Candidate], target: float, before: Score
+    problem: Problem, area: Problem, side: int, proposed: list[Candidate], target: float, before: Score
 ) -> Stable:
     """The best choice of regimes, or single form.
 
     Args:
         problem: of the whole line.
         area: of the half of it that the other half mirrors, or of the whole line.
+        side: the parity of the function; 0 where it has none.
         proposed: candidates.
         target: the error in ULP that is aimed at.
         before: the score of the plain expression.
     """
     regimes = _search(area, proposed, target)
-    stable = built(problem, regimes, 0 if area is problem else parity(problem), before)
+    stable = built(problem, regimes, side, before)
     if target > TARGET:
-        candidates = proposed if area is problem else _with_closed_forms(problem, proposed, target)
+        candidates = _with_closed_forms(problem, proposed, target) if side else proposed
         cheapest = _cheapest(problem, candidates, target, target)
         if cheapest is not None and cost(cheapest.graph) < cost(stable.graph):
             return single_form(problem, cheapest, before)

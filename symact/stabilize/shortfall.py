@@ -39,13 +39,13 @@ def excess(problem: Problem, graph: Node) -> float:
 
 
 def _worst(problem: Problem, graph: Node) -> float:
-    return max(float(_beyond_roots(problem, graph, sample, 1.0).max()) for sample in problem.judges())
+    return max(float(_beyond_roots(problem, graph, judge, 1.0).max()) for judge in problem.judges())
 
 
-def _beyond_roots(problem: Problem, graph: Node, sample: Sample, share: float) -> Array:
+def _beyond_roots(problem: Problem, graph: Node, judge: Sample, share: float) -> Array:
     """Errors of ``graph`` in ULP, less ``share`` times what roots and the flushing of terms account for."""
-    errors = problem.errors_in(graph, sample) - share * problem.excused(sample)
-    sizes = np.abs([values for values, _ in sample.values]).min(axis=0)
+    errors = problem.errors_in(graph, judge) - share * problem.excused(judge)
+    sizes = np.abs([values for values, _ in judge.values]).min(axis=0)
     flushed = (sizes < _HARDLY_NORMAL * problem.fmt.min_normal) & (errors < WRONG / 2)
     return np.maximum(np.where(flushed, 0.0, errors), 0.0)
 

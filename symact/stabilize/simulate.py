@@ -85,10 +85,11 @@ def _kernel_error(
     name: str, result: Array, argument: Array, fmt: Format, shape: tuple[int, ...]
 ) -> Array | float:
     """What the kernel adds to ``result`` before it is rounded."""
-    worst, rms = kernel_ulp(name, fmt.name, argument), None
     count = math.prod(shape)
     if count > _MANY:
         worst, rms = fused_kernel_ulp(name, fmt.name, argument)
+    else:
+        worst, rms = kernel_ulp(name, fmt.name, argument), None
     if worst <= 0.5 if isinstance(worst, float) else (worst <= 0.5).all():
         return 0.0
     beyond_rounding = np.maximum(worst - 0.5, 0.0)
