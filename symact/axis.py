@@ -103,7 +103,15 @@ def _kept(forward: Sequence[Node], backward: Sequence[Node]) -> list[Node]:
         else:
             stack.extend(current.args)
     order = list(walk(forward))
-    return sorted(found, key=order.index)
+    return sorted((n for n in found if not _follows(n, set(found) - {n}, reduced)), key=order.index)
+
+
+def _follows(current: Node, kept: set[Node], reduced: set[Node]) -> bool:
+    """Whether a reduced value can be had from those in ``kept`` by arithmetic on reduced values alone."""
+    if current.op == "const" or current in kept:
+        return True
+    is_reduction = current.op in (*REDUCTIONS.values(), "scaled_sum")
+    return current in reduced and not is_reduction and all(_follows(a, kept, reduced) for a in current.args)
 
 
 def _reduced(nodes: set[Node]) -> set[Node]:

@@ -20,6 +20,7 @@ from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
+from symact.stage_rewrites import with_means_near_one, with_quotients
 from symact.worth import worth_stabilizing
 
 # The exponential of this is 0 in every format.
@@ -67,7 +68,7 @@ class Builder:
         if last != 1 and COUNT in (expression / last).as_numer_denom()[1].free_symbols:
             # The scale times a sum may be beyond the range where the scale times the mean is not.
             return self.map(expression / last, program) * self.map(last, program)
-        expression = self.with_inverse_scales(expression, program)
+        expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
         expression = self.with_finite_logarithms(self.with_finite_weights(expression, program), program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
@@ -85,7 +86,24 @@ class Builder:
         replaced = {
             current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
         }
-        return _with_means_near_one(_with_quotients(rebuild(graph, replaced) if replaced else graph))
+        return with_means_near_one(with_quotients(rebuild(graph, replaced) if replaced else graph))
+
+    def with_reduced_quotients(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """e·r/S as e·(r/S), S a sum of terms of which the largest is about 1: a division less an element."""
+        elements, scales = program.elementwise(), _scales(program)
+        sums = program.positive | {powers.total for powers in program.powers}
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            reduced = [f for f in part.args if not has_any(f, elements | scales)] if part.is_Mul else []
+            below = [f for f in reduced if f.is_Pow and f.exp.is_negative and str(f.base) in sums]
+            above = [f for f in reduced if f not in below and f.free_symbols]
+            if not below or not above or not has_any(part, elements):
+                return part
+            quotient = sp.Symbol(f"quotient_{len(self.nodes)}", real=True)
+            self.nodes[quotient.name] = self.map(sp.Mul(*above, *below), program)
+            return sp.Mul(quotient, *(f for f in part.args if f not in (*above, *below)))
+
+        return rewrite(expression, visit)
 
     def with_inverse_scales(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """1/s as a factor: XLA would make x/(s·r) of (x/s)/r, where s·r overflows; and s² does, too.
@@ -221,36 +239,6 @@ class Builder:
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
-
-
-def _with_quotients(graph: Node) -> Node:
-    """a·(1/r, guarded) as a/(r, guarded): the reciprocal of the largest numbers is no normal one."""
-    instead = {const(0): const(sp.oo), const(1): const(1)}
-    exchanged: dict[Node, Node] = {}
-    for current in walk([graph]):
-        if current.op != "mul":
-            continue
-        for factor, guard in (current.args, current.args[::-1]):
-            if guard.op == "where" and guard.args[1] in instead and factor.op != "const":
-                condition, at_zero, inverse = guard.args
-                if inverse.op == "div" and inverse.args[0] == const(1):
-                    exchanged[current] = factor / node("where", condition, instead[at_zero], inverse.args[1])
-                    break
-    return rebuild(graph, exchanged) if exchanged else graph
-
-
-def _with_means_near_one(graph: Node) -> Node:
-    """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
-    exchanged: dict[Node, Node] = {}
-    for current in walk([graph]):
-        if current.op != "log" or current.args[0].op != "div":
-            continue
-        total, count = current.args[0].args
-        if total.op == "reduce_sum" and total.args[0].op == "exp" and count == var(COUNT.name):
-            excess = node("reduce_sum", node("expm1", total.args[0].args[0])) / count
-            near = node("gt", excess, const(sp.Rational(-1, 2)))
-            exchanged[current] = node("where", near, node("log1p", excess), current)
-    return rebuild(graph, exchanged) if exchanged else graph
 
 
 def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:

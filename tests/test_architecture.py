@@ -26,6 +26,7 @@ FORBIDDEN = {
     "rescale": {"numpy", "flint", "tensorflow", "symact.stabilize", "symact.emit", "symact.reverse"},
     "reverse.py": {"numpy", "flint", "tensorflow", "symact.stabilize", "symact.emit", "symact.rescale"},
     "stage_graphs.py": {"tensorflow", "keras", "symact.emit", "symact.schedule"},
+    "stage_rewrites.py": {"numpy", "tensorflow", "symact.emit", "symact.stage_graphs"},
     "axis.py": {"tensorflow", "keras", "symact.activation"},
     "screen.py": {"tensorflow", "symact.contenders", "symact.judge"},
     "taylor.py": {"tensorflow", "symact.screen"},

@@ -3,7 +3,7 @@
 HELPERS = {
     "_summed_by_blocks": '''
 def _summed_by_blocks(t):
-    """The sum over the last axis: of 32 entries each, then of these sums, in float64.
+    """The sum over the last axis: of blocks, each of 16 numbers at a time, then of these, in float64.
 
     XLA computes the entries inside a short sum; for a long one it would write them to
     memory first. And fewer rounding errors add up.
@@ -11,16 +11,22 @@ def _summed_by_blocks(t):
     length, shape = t.shape[-1], tf.shape(t)
     if length is not None and length <= 32:
         return tf.reduce_sum(t, -1, keepdims=True)
-    count = shape[-1] // 32
+    depth = lanes = 16
+    if length is not None:
+        lanes = 16 if length >= 256 else 8
+        most = min(16, length // lanes)
+        depth = min(range(most, most // 2, -1), key=lambda depth: length % (lanes * depth))
+    count = shape[-1] // (lanes * depth)
+    whole = count * lanes * depth
     rest = tf.zeros([], tf.float64)
-    if length is None or length % 32:
-        rest = tf.reduce_sum(t[..., 32 * count :], -1, keepdims=True)
-        t = t[..., : 32 * count]
-    blocks = tf.reshape(t, tf.concat([shape[:-1], [count, 32]], 0))
-    sums = tf.cast(tf.reduce_sum(blocks, -1), tf.float64)
+    if length is None or length % (lanes * depth):
+        rest = tf.reduce_sum(t[..., whole:], -1, keepdims=True)
+        t = t[..., :whole]
+    blocks = tf.reshape(t, tf.concat([shape[:-1], [count, depth, lanes]], 0))
+    sums = tf.cast(tf.reduce_sum(blocks, -2), tf.float64)
     # Nothing changes here, but XLA would make one long sum of two that meet.
     sums = tf.where(tf.math.is_nan(sums), tf.constant(float("nan"), tf.float64), sums)
-    total = tf.reduce_sum(sums, -1, keepdims=True) + tf.cast(rest, tf.float64)
+    total = tf.reduce_sum(sums, [-2, -1])[..., tf.newaxis] + tf.cast(rest, tf.float64)
     return tf.cast(total, t.dtype)
 '''.strip(),
     "_sum": '''

@@ -1,0 +1,38 @@
+"""Stage rewrites: quotients and logarithms in the graphs of stages, in forms that keep range and digits."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.graph import Node, const, node, rebuild, var, walk
+from symact.program import COUNT
+
+
+def with_quotients(graph: Node) -> Node:
+    """a·(1/r, guarded) as a/(r, guarded): the reciprocal of the largest numbers is no normal one."""
+    instead = {const(0): const(sp.oo), const(1): const(1)}
+    exchanged: dict[Node, Node] = {}
+    for current in walk([graph]):
+        if current.op != "mul":
+            continue
+        for factor, guard in (current.args, current.args[::-1]):
+            if guard.op == "where" and guard.args[1] in instead and factor.op != "const":
+                condition, at_zero, inverse = guard.args
+                if inverse.op == "div" and inverse.args[0] == const(1):
+                    exchanged[current] = factor / node("where", condition, instead[at_zero], inverse.args[1])
+                    break
+    return rebuild(graph, exchanged) if exchanged else graph
+
+
+def with_means_near_one(graph: Node) -> Node:
+    """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
+    exchanged: dict[Node, Node] = {}
+    for current in walk([graph]):
+        if current.op != "log" or current.args[0].op != "div":
+            continue
+        total, count = current.args[0].args
+        if total.op == "reduce_sum" and total.args[0].op == "exp" and count == var(COUNT.name):
+            excess = node("reduce_sum", node("expm1", total.args[0].args[0])) / count
+            near = node("gt", excess, const(sp.Rational(-1, 2)))
+            exchanged[current] = node("where", near, node("log1p", excess), current)
+    return rebuild(graph, exchanged) if exchanged else graph
