@@ -16,6 +16,7 @@ from symact.reverse import vjp
 from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_graphs import REDUCTIONS, Builder
+from symact.width import float32_serves
 
 _ORDER = 2
 TIES = ("share", "first")
@@ -57,16 +58,20 @@ def schedule_axis(
         ]
         kept[name] = _kept(forward, backward[0])
         graphs[name] = [forward, *backward]
-    if _same(graphs):
+    widened = prefer != "fast" and not float32_serves(program.formula, graphs["float32"], graphs["float64"])
+    if widened:  # the result, rounded to float32, does not stand for what it was
+        kept["float64"] = [current for current in kept["float64"] if current not in graphs["float64"][0]]
+    if widened or _same(graphs):
         graphs = {"float64": graphs["float64"]}
     return AxisSchedule(
         formula=program.formula,
         order=min(order, _ORDER),
         graphs=graphs,
         kept=kept,
+        widened=widened,
         jit_compile=jit_compile is not False,
         stages=tuple(_lines(chain[1])),
-        conventions=_conventions(chain[1], ties, at_zero),
+        conventions=_conventions(chain[1], ties, at_zero, widened),
     )
 
 
@@ -141,11 +146,13 @@ def _lines(program: Program) -> list[str]:
     return lines[::-1]
 
 
-def _conventions(program: Program, ties: str, at_zero: str) -> tuple[str, ...]:
+def _conventions(program: Program, ties: str, at_zero: str, widened: bool) -> tuple[str, ...]:
     lines = ["a quotient whose denominator is a sum or norm that is 0 counts as 0"]
     if at_zero == "one":
         lines = ["the reciprocal of a sum or norm that is 0 counts as 1"]
     if any(isinstance(s, Reduce) and s.kind in ("max", "min") for s in program.stages):
         shared = "shared equally by all" if ties == "share" else "that of the first"
         lines.append(f"where several elements reach an extremum, its gradient is {shared}")
+    if widened:
+        lines.append("float32 is computed in float64: its own range or digits do not hold what is in between")
     return tuple(lines)

@@ -99,10 +99,20 @@ def _over_last(reduction: Callable[..., Any]) -> Callable[..., Any]:
 _SCALED_SUM = ("scale", "total")
 
 
+def _power_of_two(largest: Any) -> Any:
+    """As the emitted ``_scale``: the largest power of two up to ``largest``, within float32's range."""
+    sizes = np.exp2(np.clip(np.floor(np.log2(largest)), -126, 126))
+    return np.where((largest > 0) & np.isfinite(largest), sizes, 1.0)
+
+
 def _scaled_sum(vector: Any, power: Any, least: Any) -> Any:
     size = np.abs(vector)
-    scale = np.maximum(np.exp2(np.floor(np.log2(np.max(size, axis=-1, keepdims=True)))), least)
+    scale = _power_of_two(np.maximum(np.max(size, axis=-1, keepdims=True), least))
     return scale, np.sum((size / scale) ** power, axis=-1, keepdims=True)
+
+
+def _finite_or_zero(largest: Any) -> Any:
+    return np.where(np.isfinite(largest), largest, 0.0)
 
 
 _TABLE = [
@@ -153,8 +163,8 @@ _TABLE = [
     Op("reduce_min", 1, "_min({0}, axis, mask)", _over_last(np.min), None, 2, "smallest", exact=True),
     Op("first", 1, "_first({0}, axis)", lambda values: values[..., :1], None, 1, "first", exact=True),
     # a maximum as a shift of exponents, and as a scale of squares
-    Op("shift", 1, "_shift({0})", np.asarray, None, noun="shift", exact=True),
-    Op("scale", 1, "_scale({0})", np.asarray, None, noun="scale", exact=True),
+    Op("shift", 1, "_shift({0})", _finite_or_zero, None, noun="shift", exact=True),
+    Op("scale", 1, "_scale({0})", _power_of_two, None, noun="scale", exact=True),
     # a power of two next to a norm, and the sum of the vector's powers divided by that one's
     Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", _scaled_sum, None, 4, parts=_SCALED_SUM),
     Op("scale_of", 1, "{0}", lambda pair: pair[0], None, noun="scale", exact=True, part=0),

@@ -76,6 +76,7 @@ class AxisSchedule:
         order: how many times the function can be differentiated by its own formulas.
         graphs: by format, the results of the value, of its VJP, and of that one's VJP.
         kept: by format, the value's intermediate results that the VJP is given.
+        widened: whether float32 is computed in float64 and rounded at the end.
         jit_compile: whether the functions carry ``tf.function(jit_compile=True)``.
         stages: lines for the docstring: the stages of the value and of its VJP.
         conventions: lines for the docstring.
@@ -85,6 +86,7 @@ class AxisSchedule:
     order: int
     graphs: Mapping[str, Sequence[Sequence[Node]]]
     kept: Mapping[str, Sequence[Node]]
+    widened: bool
     jit_compile: bool
     stages: tuple[str, ...]
     conventions: tuple[str, ...]

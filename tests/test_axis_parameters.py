@@ -37,6 +37,9 @@ FORMULAS = {
     "log(Sum(exp(w*x[j]),j))/w": ({"w": (1.3, -0.7)}, {}),
     "exp(w*x[i])/Sum(exp(w*x[j]),j)": ({"w": (1.3, -0.7)}, {}),
     "Sum(x[j]*exp(t*x[j]),j)/Sum(exp(t*x[j]),j)": ({"t": (1.3, -0.7)}, {}),
+    "exp(w[i]*x[i])/Sum(exp(w[j]*x[j]),j)": ({"w": (1.3,)}, {}),
+    "exp(-x[i]^2)/Sum(exp(-x[j]^2),j)": ({}, {}),
+    "log(Sum(exp(x[j]^2/2),j))": ({}, {}),
     # powers that are parameters
     "Sum(abs(x[j])^p,j)^(1/p)": ({"p": (3.0, 1.5)}, {}),
     "x[i]/Sum(abs(x[j])^p,j)^(1/p)": ({"p": (3.0, 2.0)}, {}),
@@ -72,8 +75,6 @@ SINGULAR = {
     "zeros": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)", "^p", "sqrt(Mean(x[j]^2,j))"),
 }
 SINGULAR["largest, equal"] = SINGULAR["equal"]
-# By T the terms of its gradient are beyond the range before T² divides them.
-SINGULAR["largest"] = ("x[i]/T-log",)
 # In units of terms of size 1, which cancel: exponentials and logarithms of sums of them; third moments.
 IN_TERMS = ("exp", "log", "^3,j)")
 
@@ -128,6 +129,8 @@ PAIRS = {
     "a[i]/sqrt(Mean(a[j]^2,j)+0.000001)*b[i]/(1+exp(-b[i]))": {},
     "Max(a[i],0)*b[i]/sqrt(Mean(b[j]^2,j)+0.00001)": {},
     "Sum(b[j]*exp(a[j]/T),j)/Sum(exp(a[j]/T),j)": {"T": 1.7},
+    "(Mean(a[j]*b[j],j)-Mean(a[j],j)*Mean(b[j],j))"
+    "/sqrt((Mean(a[j]^2,j)-Mean(a[j],j)^2)*(Mean(b[j]^2,j)-Mean(b[j],j)^2))": {},
     "Sum(exp(a[j])/Sum(exp(a[k]),k)*(a[j]-log(Sum(exp(a[k]),k))-b[j]+log(Sum(exp(b[k]),k))),j)": {},
 }
 

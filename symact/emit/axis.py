@@ -15,6 +15,8 @@ from symact.graph import Node, rebuild, var, variables
 from symact.ops import OPS
 from symact.schedule import AxisSchedule
 
+# Arguments that are no tensors of the formula's.
+_PASSED_ON = ("kept", "axis", "mask")
 _TITLES = ("value", "gradient", "second_gradient")
 
 
@@ -23,7 +25,7 @@ def emit_axis(schedule: AxisSchedule) -> str:
     formula = schedule.formula
     functions = [text for level in range(schedule.order + 1) for text in _functions(schedule, level)]
     chain = [_differentiable(schedule, level) for level in range(schedule.order - 1, -1, -1)]
-    public = [axis_function(formula), layer(formula)]
+    public = [axis_function(formula, widened=schedule.widened), layer(formula)]
     known = {**HELPERS, **KERNEL_HELPERS, **GRADIENT_HELPERS}
     parts = [
         _docstring(schedule),
@@ -57,6 +59,11 @@ def upstreams(formula: Formula, level: int) -> list[str]:
     return first + [f"upstream_{name}" for name in formula.variables if level > 1]
 
 
+def _results(formula: Formula, level: int) -> list[str]:
+    """What the function of ``level`` gives the cotangents of."""
+    return [*formula.variables, *(["upstream"] if level == 2 else [])]
+
+
 def _arguments(formula: Formula, level: int, *, kept: bool) -> list[str]:
     names = [*formula.inputs, *(p.name for p in formula.parameters), *upstreams(formula, level)]
     return [*names, *(["kept"] if kept else []), "axis", "mask"]
@@ -67,6 +74,10 @@ def _functions(schedule: AxisSchedule, level: int) -> Iterator[str]:
     formula, title = schedule.formula, _TITLES[level]
     jit = [JIT] if schedule.jit_compile else []
     given = _arguments(formula, level, kept=level == 1)
+    if schedule.widened:
+        yield "\n".join([*_definition(f"_{title}_float64", given), *_body(schedule, level, "float64")])
+        yield "\n".join([*jit, *_definition(f"_{title}", given), *_in_float64(formula, level, given)])
+        return
     if len(schedule.graphs) == 1:
         yield "\n".join([*jit, *_definition(f"_{title}", given), *_body(schedule, level, "float64")])
         return
@@ -76,6 +87,21 @@ def _functions(schedule: AxisSchedule, level: int) -> Iterator[str]:
     lines += [f"    {line}" for line in _call(f"return _{title}_float64(", given, 8)]
     lines += _call(f"return _{title}_float32(", given, 4)
     yield "\n".join([*jit, *_definition(f"_{title}", given), *lines])
+
+
+def _in_float64(formula: Formula, level: int, given: list[str]) -> list[str]:
+    """The body of a function that computes in float64 and rounds its results."""
+    passed = [f"tf.cast({name}, tf.float64)" if name not in _PASSED_ON else name for name in given]
+    first, title = formula.inputs[0], _TITLES[level]
+    if level == 0:
+        call = _call(f"{formula.result}, kept = _{title}_float64(", passed, 4)
+        return [*call, f"    return tf.cast({formula.result}, {first}.dtype), kept"]
+    return [
+        *_call(f"cotangents = _{title}_float64(", passed, 4),
+        f"    return tuple(tf.cast(t, {first}.dtype) for t in cotangents)"
+        if len(_results(formula, level)) > 1
+        else f"    return tf.cast(cotangents, {first}.dtype)",
+    ]
 
 
 def _definition(name: str, given: list[str]) -> list[str]:
@@ -116,7 +142,7 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         rest = ", ".join(texts[1:]) + ("," if len(texts) == 2 else "")
         lines += wrapped_return([texts[0], f"({rest})"])
     else:
-        likes = [*formula.variables, *(["upstream"] if level == 2 else [])]
+        likes = _results(formula, level)
         summed = [
             f"_summed_to({text}, {like})" if root.op != "const" else _constant(root, text, like)
             for root, text, like in zip(roots, texts, likes, strict=True)

@@ -28,6 +28,19 @@ def _tensor(value, dtype):
 }
 
 
+# By whether float32 is computed in float64, how narrow formats over an axis are.
+_PRECISION = {
+    False: [
+        "    False are left out of every sum and extremum. float16 and bfloat16 compute in",
+        "    float32 and round once.",
+    ],
+    True: [
+        "    False are left out of every sum and extremum. Narrower formats compute in float64",
+        "    and round at the end.",
+    ],
+}
+
+
 def arguments(formula: Formula) -> str:
     """Inputs and parameters, as passed on by position."""
     return ", ".join([*formula.inputs, *(p.name for p in formula.parameters)])
@@ -93,8 +106,8 @@ def function(schedule: Schedule) -> str:
     return "\n".join(lines)
 
 
-def axis_function(formula: Formula) -> str:
-    """The public function of a formula over an axis."""
+def axis_function(formula: Formula, *, widened: bool) -> str:
+    """The public function of a formula over an axis; ``widened`` where float32 is computed in float64."""
     first, *rest = formula.inputs
     inputs = ", ".join(formula.inputs)
     options = ["axis=-1" if formula.axis == -1 else f"axis={formula.axis}", "mask=None"]
@@ -111,8 +124,7 @@ def axis_function(formula: Formula) -> str:
         f'    """The formula {formula.name} over ``axis``, with its exact gradient.',
         "",
         f"    The result has {shape}. Entries where ``mask`` is",
-        "    False are left out of every sum and extremum. float16 and bfloat16 compute in",
-        "    float32 and round once.",
+        *_PRECISION[widened],
         *_trainable_note(formula),
         "",
         "    Raises:",

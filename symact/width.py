@@ -1,0 +1,135 @@
+"""Width: whether float32 serves a formula over an axis, or its float32 is to be computed in float64.
+
+Both are evaluated at vectors of every size that float32 holds. float64 has the range for products of
+several of float32's largest and smallest numbers, and the digits where what they are added to cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symact.formula import Formula
+from symact.graph import Node, walk
+from symact.numbers import as_float
+from symact.ops import OPS
+from symact.program import COUNT, POSITION
+from symact.stabilize.formats import FLOAT32, FLOAT64, Array, Format
+
+# In ULP of the largest element: float32 that is off by more is computed in float64. Where a softmax is
+# saturated the terms of its gradient cancel, and what is left is small for everybody.
+_BEARABLE_VALUE, _BEARABLE_GRADIENT = 8.0, 1024.0
+# Results below this may be 0.
+_VANISHING = 4 * FLOAT32.min_normal
+_LENGTH = 7
+_ROUNDS = 8
+_RANDOM_SEED = 5
+
+
+def float32_serves(
+    formula: Formula, narrow: Sequence[Sequence[Node]], wide: Sequence[Sequence[Node]]
+) -> bool:
+    """Whether the graphs ``narrow``, evaluated in float32, come close to ``wide``, evaluated in float64.
+
+    Args:
+        formula: for the names of inputs and parameters, their domain and defaults.
+        narrow: the graphs of the value and of its VJP in float32; the value's is the only one of its level.
+        wide: the same in float64.
+    """
+    values = _samples(formula)
+    with np.errstate(all="ignore"):
+        (truth,), exact = _levels(wide, values, FLOAT64)
+        (result,), computed = _levels(narrow, values, FLOAT32)
+        if _error(result, truth, np.zeros(1)).max() > _BEARABLE_VALUE:
+            return False
+        # What a change of the variable by all of itself changes: terms of that size may cancel.
+        whole = _largest(truth) * _largest(values["upstream"])
+        return not any(
+            _error(found, gradient, whole / _largest(values[name])).max() > _BEARABLE_GRADIENT
+            for name, found, gradient in zip(formula.variables, computed, exact, strict=True)
+        )
+
+
+def _samples(formula: Formula) -> dict[str, Array]:
+    """By name, a vector a row, or a number a row: of inputs, parameters and the upstream."""
+    random = np.random.default_rng(_RANDOM_SEED)
+    shapes = _vectors(random)
+    # Every input at one size, and each at another size than the rest.
+    rows = [[at] * len(formula.inputs) for at in range(len(shapes))]
+    if len(formula.inputs) > 1:
+        rows += [
+            [(at + 3 * i) % len(shapes) for i in range(len(formula.inputs))] for at in range(len(shapes))
+        ]
+    rows = rows * _ROUNDS
+    low, high = map(as_float, formula.domain)
+    values = {}
+    for i, name in enumerate(formula.inputs):
+        vectors = np.array([random.permutation(shapes[row[i]]) for row in rows])
+        values[name] = FLOAT32.round(np.clip(np.abs(vectors) if low >= 0 else vectors, low, high))
+    for parameter in formula.parameters:
+        factors = np.resize([1.0, 0.6, 1.7], len(rows))[:, None]
+        spread = random.uniform(0.8, 1.2, (len(rows), _LENGTH)) if parameter.name in formula.indexed else 1.0
+        values[parameter.name] = FLOAT32.round(parameter.default * factors * spread)
+    count = _LENGTH if formula.keeps_axis else 1
+    values["upstream"] = FLOAT32.round(random.normal(size=(len(rows), count)))
+    values[COUNT.name] = np.array([[float(_LENGTH)]])
+    values[POSITION.name] = np.arange(_LENGTH, dtype=float)[None, :]
+    return values
+
+
+def _vectors(random: Any) -> list[Array]:
+    """Vectors of all sizes, of mixed sizes, of close elements, of equal ones."""
+    ordinary = random.normal(size=_LENGTH)
+    found = [ordinary * 10.0**power for power in (-33, -20, -10, -3, 0, 1, 2, 3, 10, 20, 30, 38)]
+    found += [1e4 + ordinary, 1e3 + 1e-3 * ordinary, np.full(_LENGTH, 0.7), np.full(_LENGTH, 3e38)]
+    found += [ordinary * 10.0 ** random.permutation(np.resize(powers, _LENGTH)) for powers in _MIXED]
+    return [np.clip(vector, -FLOAT32.max, FLOAT32.max) for vector in found]
+
+
+# Powers of ten of the elements of one vector.
+_MIXED = ([20, 0, -1], [38, 0, 1, 38], [-20, 0, -30], [0, 2])
+
+
+def _levels(levels: Sequence[Sequence[Node]], values: Mapping[str, Array], fmt: Format) -> list[list[Array]]:
+    """The results of the value and of its VJP."""
+    memo: dict[Node, Any] = {}
+    return [[_evaluated(root, values, fmt, memo) for root in roots] for roots in levels[:2]]
+
+
+def _evaluated(root: Node, values: Mapping[str, Array], fmt: Format, memo: dict[Node, Any]) -> Array:
+    """The result of ``root``, each operation rounded to ``fmt``."""
+    for current in walk([root]):
+        if current in memo:
+            continue
+        if current.op == "var":
+            memo[current] = values[str(current.name)]
+        elif current.op == "const":
+            memo[current] = fmt.round(as_float(current.value))
+        elif current.op in ("true", "false"):
+            memo[current] = np.asarray(current.op == "true")
+        else:
+            op = OPS[current.op]
+            result = op.numpy(*(memo[arg] for arg in current.args))
+            if op.parts:
+                memo[current] = tuple(map(fmt.round, result))
+            else:
+                memo[current] = result if op.boolean else fmt.round(result)
+    return np.asarray(memo[root], float)
+
+
+def _largest(values: Array) -> Array:
+    """The size of the largest finite element of every row."""
+    return np.asarray(np.max(np.where(np.isfinite(values), np.abs(values), 0.0), axis=-1))
+
+
+def _error(result: Array, truth: Array, scale: Array) -> Array:
+    """The error of every row, in ULP of float32 at its largest element, or at ``scale`` if that is larger."""
+    result, truth = np.broadcast_arrays(result, truth)
+    within = np.isfinite(truth) & (np.abs(truth) < FLOAT32.max)
+    size = np.minimum(np.maximum(_largest(np.where(within, truth, 0.0)), np.nan_to_num(scale)), FLOAT32.max)
+    off = np.where(within, np.where(np.isfinite(result), np.abs(result - truth), np.inf), 0.0)
+    error = np.maximum(off - _VANISHING, 0.0).max(axis=-1) / FLOAT32.ulp(size)
+    # Where float64 itself is undefined, nothing is known.
+    return np.where(np.isnan(truth).any(axis=-1), 0.0, error)
