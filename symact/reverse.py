@@ -33,7 +33,8 @@ def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...]
     outputs = []
     for name in variables:
         target = f"cotangent_{walk.level}_{name}"
-        cotangent = sp.factor_terms(sp.Add(*walk.cotangents.get(name, [])))
+        ways = walk.cotangents.get(name, [])
+        cotangent = sp.factor_terms(sp.Add(*(walk.apart(way) for way in ways) if len(ways) > 1 else ways))
         walk.stages.append(Map(target, cotangent))
         outputs.append(target)
     return replace(
@@ -92,6 +93,20 @@ class _Walk:
                 product = self.summed(product)
             if product != 0:
                 self.cotangents.setdefault(symbol.name, []).append(product)
+
+    def apart(self, way: sp.Expr) -> sp.Expr:
+        """What comes by one way as one term: its own terms may be far larger than what they leave."""
+        factors = sp.Mul.make_args(sp.factor_terms(way))
+        return sp.Mul(*(self.mapped(f) if self.is_sum_of_elements(f) else f for f in factors))
+
+    def is_sum_of_elements(self, factor: sp.Expr) -> bool:
+        return bool(factor.is_Add) and has_any(factor, self.elements)
+
+    def mapped(self, expression: sp.Expr) -> sp.Symbol:
+        target = f"way_{self.level}_{len(self.stages)}"
+        self.stages.append(Map(target, expression))
+        self.elements.add(target)
+        return sp.Symbol(target, real=True)
 
     def summed(self, product: sp.Expr) -> sp.Expr:
         """The sum of ``product`` over the axis, factors without elements taken out of it."""

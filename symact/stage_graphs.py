@@ -6,6 +6,7 @@ denominator is guarded against 0.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import reduce
 
 import numpy as np
@@ -226,7 +227,7 @@ class Builder:
         instead = sp.oo if self.at_zero == "zero" else sp.S.One
 
         def visit(part: sp.Basic) -> sp.Basic:
-            if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in vanishing):
+            if not (isinstance(part, sp.Pow) and _vanishes(part.base, vanishing)):
                 return part
             if not part.exp.is_number:
                 below = sp.And(sp.Eq(part.base, 0), part.exp < 0)
@@ -234,11 +235,20 @@ class Builder:
             if part.exp >= 0:
                 return part
             # A norm is positive to the derivation, and SymPy would decide the question.
-            base = sp.Symbol(part.base.name, nonnegative=True)
+            symbols = {s: sp.Symbol(s.name, real=True) for s in part.base.free_symbols - {COUNT}}
+            base = part.base.xreplace(symbols)
             safe = sp.Piecewise((instead, sp.Eq(base, 0)), (base, True))
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+
+def _vanishes(base: sp.Expr, vanishing: Collection[str]) -> bool:
+    """Whether ``base`` is a reduction that may be 0, or a sum of multiples and roots of such alone."""
+    if base.is_Add:
+        return all(_vanishes(term, vanishing) for term in base.args)
+    symbols = [factor.as_base_exp() for factor in sp.Mul.make_args(base) if factor.free_symbols - {COUNT}]
+    return len(symbols) == 1 and str(symbols[0][0]) in vanishing and bool(symbols[0][1].is_positive)
 
 
 def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:

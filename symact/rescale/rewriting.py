@@ -28,8 +28,10 @@ class Rewriting:
     # Reductions that are as they were, and quotients by the size of what is a divisor.
     unscaled: set[str] = field(default_factory=set)
     divisors: set[str] = field(default_factory=set)
-    # Exponentials of the same exponents share their shift, powers of the same vector their scale.
+    # Exponentials of the same exponents share their shift, powers of the same vector their scale. Distances
+    # are exponents less their shift.
     offsets: set[sp.Symbol] = field(default_factory=set)
+    distances: set[sp.Symbol] = field(default_factory=set)
     shifts: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
     scales: dict[sp.Expr, tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
 
@@ -51,6 +53,15 @@ class Rewriting:
     def is_scaled(self, vector: sp.Expr) -> bool:
         """Whether ``vector`` is the result of a scaling: its powers neither overflow nor vanish."""
         return any(vector == z for _, z in self.scales.values())
+
+    def is_shifted(self, expression: sp.Expr) -> bool:
+        """Whether the exponentials in ``expression`` are of multiples of distances below a shift alone."""
+        exponents = [part.args[0] for part in expression.atoms(sp.exp)]
+        return not self.offsets & expression.free_symbols and all(
+            exponent.as_independent(*self.distances)[1] in self.distances
+            and exponent.as_independent(*self.distances)[0].is_positive
+            for exponent in exponents
+        )
 
     def with_logarithms(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with factors taken out of its logarithms, where offsets meet their like."""
@@ -127,14 +138,15 @@ def _gathered(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> 
 
     def visit(current: sp.Basic) -> sp.Basic:
         if isinstance(current, sp.Add):
+            outside, inside = sp.S.One, current
             for factor in factors:
-                powers = [term.as_powers_dict().get(factor, sp.S.Zero) for term in current.args]
-                if any(p != 0 for p in powers):
-                    top = _largest(powers)
-                    if top is not None and top != 0:
-                        inside = sp.Add(*(term * factor ** (-top) for term in current.args))
-                        current = sp.Mul(factor**top, inside, evaluate=inside.is_Add is not True)
-                        return sp.Mul(factor**top, inside) if not inside.is_Add else current
+                powers = [t.as_powers_dict().get(factor, sp.S.Zero) for t in sp.Add.make_args(inside)]
+                top = _largest(powers)
+                if top is not None and top != 0:
+                    outside *= factor**top
+                    inside = sp.Add(*(term * factor ** (-top) for term in sp.Add.make_args(inside)))
+            factors_out = sp.Mul.make_args(outside)
+            return sp.Mul(*factors_out, inside, evaluate=not inside.is_Add) if outside != 1 else current
         if isinstance(current, sp.log):
             return _split_logarithm(current, factors)
         if isinstance(current, sp.Pow) and current.base.is_Mul and current.base is not sp.E:

@@ -46,6 +46,7 @@ def rewrite_exponentials(
                 # Halved where a small weight would bring a difference beyond the range back into it.
                 whole = 1 if weight.is_number else 2
                 d = add_map(new, f"below_{m.name}_{len(new.stages)}", part / whole - m / whole)
+                new.distances.add(d)
                 new.exchanged[sp.exp(exponent)] = factor * sp.exp(whole * times * d)
                 bare, instead = exponent / weight, sp.expand_mul(sign * (whole * d + m))
                 negative = (-bare).is_Symbol
