@@ -171,17 +171,19 @@ class Builder:
         def visit(part: sp.Basic) -> sp.Basic:
             if not (part.is_Mul and part.has(sp.log)):
                 return part
-            powers = {f.base: f for f in part.args if f.is_Pow and f.base is not sp.E}
+            bases = ((f, *f.as_base_exp()) for f in part.args if f.free_symbols)
+            powers = {base: f for f, base, exp in bases if base is not sp.E and not exp.is_negative}
 
             def finite(inner: sp.Basic) -> sp.Basic:
                 for base in sp.Mul.make_args(inner.args[0]) if isinstance(inner, sp.log) else ():
-                    if base in powers and powers[base].free_symbols:
+                    # x·log(x) itself is stabilized as a function of x.
+                    if base in powers and (powers[base].is_Pow or inner.args[0].is_Mul):
                         power = sp.Symbol(f"power_{len(self.nodes)}", real=True)
                         self.nodes[power.name] = self.map(powers[base], program)
                         return sp.log(sp.Piecewise((1, sp.Eq(power, 0)), (inner.args[0], True)))
                 return inner
 
-            return sp.Mul(*(f if f.is_Pow else rewrite(f, finite) for f in part.args))
+            return sp.Mul(*(rewrite(f, finite) if f.has(sp.log) else f for f in part.args))
 
         return rewrite(expression, visit) if expression.has(sp.log) else expression
 

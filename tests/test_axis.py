@@ -140,6 +140,7 @@ AT_ZERO = {
     "x[i]/sqrt(Sum(x[j]^2,j))": (0, 0),
     "x[i]/Sum(abs(x[j]),j)": (0, 0),
     "x[i]/ReduceMax(abs(x[j]),j)": (0, 0),
+    "x[i]/(Sum(abs(x[j]),j)+sqrt(Sum(x[j]^2,j)))": (0, 0),
     "sqrt(Mean((x[j]-Mean(x[k],k))^2,j))": (0, 0),
     "x[i]*tanh(sqrt(Sum(x[j]^2,j)))/sqrt(Sum(x[j]^2,j))": (0, 1),
     "x[i]*sqrt(Sum(x[j]^2,j))": (0, 0),
@@ -159,6 +160,12 @@ def test_conventions_at_the_zero_vector(formula, compiled):
     np.testing.assert_array_equal(y, np.full(y.shape, AT_ZERO[formula][0]))
     np.testing.assert_array_equal(gradient, np.full((1, 4), AT_ZERO[formula][1]))
     assert np.all(np.isfinite(outer.gradient(gradient, x)))
+
+
+@pytest.mark.parametrize("x", [[0.0, 0.0], [1.0, 0.0], [0.0, 2.0, 2.0]])
+def test_an_entry_that_is_0_adds_nothing_to_an_entropy(x, compiled):
+    entropy = compiled("Sum(-abs(x[j])/Sum(abs(x[k]),k)*log(abs(x[j])/Sum(abs(x[k]),k)),j)", name="entropy")
+    np.testing.assert_allclose(entropy(tf.constant(x)), np.log(max(np.count_nonzero(x), 1)), rtol=1e-6)
 
 
 def test_the_other_convention_at_the_zero_vector(compiled):

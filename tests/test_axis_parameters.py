@@ -65,6 +65,9 @@ FORMULAS = {
     ),
     # information
     "-Sum(exp(x[j])/Sum(exp(x[k]),k)*log(exp(x[j])/Sum(exp(x[k]),k)),j)": ({}, {}),
+    "1-Sum((exp(x[j])/Sum(exp(x[k]),k))^2,j)": ({}, {}),
+    # a vector and its softmax: what is far larger than the gradient cancels
+    "x[i]*exp(x[i])/Sum(exp(x[j]),j)": ({}, {}),
     # an input that is named as the result is
     "y[i]/sqrt(Mean(y[j]^2,j)+0.000001)": ({}, {"inputs": ("y",)}),
 }
