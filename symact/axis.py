@@ -16,9 +16,11 @@ from symact.reverse import vjp
 from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_graphs import REDUCTIONS, Builder
+from symact.stage_shifts import with_tried_shifts
 from symact.width import float32_serves
 
 _ORDER = 2
+_REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum")
 TIES = ("share", "first")
 AT_ZERO = ("zero", "one")
 
@@ -51,7 +53,8 @@ def schedule_axis(
     kept = {}
     for name, fmt in FORMATS.items():
         builder = Builder(program.formula, fmt, at_zero, prefer)
-        forward, *backward = ([builder.graph(p, output) for output in p.outputs] for p in chain)
+        levels = [[builder.graph(p, output) for output in p.outputs] for p in chain]
+        forward, *backward = with_tried_shifts(levels)
         backward = [
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
             for level, graph in enumerate(backward, 1)
@@ -115,15 +118,18 @@ def _follows(current: Node, kept: set[Node], reduced: set[Node]) -> bool:
     """Whether a reduced value can be had from those in ``kept`` by arithmetic on reduced values alone."""
     if current.op == "const" or current in kept:
         return True
-    is_reduction = current.op in (*REDUCTIONS.values(), "scaled_sum")
-    return current in reduced and not is_reduction and all(_follows(a, kept, reduced) for a in current.args)
+    return (
+        current in reduced
+        and current.op not in _REDUCING
+        and all(_follows(a, kept, reduced) for a in current.args)
+    )
 
 
 def _reduced(nodes: set[Node]) -> set[Node]:
     """Nodes that have the reduced shape: reductions, and what is computed of them alone."""
     found: set[Node] = set()
     for current in walk(nodes):
-        if current.op in (*REDUCTIONS.values(), "scaled_sum") or (
+        if current.op in _REDUCING or (
             any(arg in found for arg in current.args)
             and all(arg in found or arg.op == "const" for arg in current.args)
         ):

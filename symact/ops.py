@@ -95,8 +95,8 @@ def _over_last(reduction: Callable[..., Any]) -> Callable[..., Any]:
     return lambda values: reduction(values, axis=-1, keepdims=True)
 
 
-# What the two results of a scaled sum are called.
-_SCALED_SUM = ("scale", "total")
+# What the two results of a scaled and of a shifted sum are called.
+_SCALED_SUM, _SHIFTED_SUM = ("scale", "total"), ("shift", "total")
 
 
 def _power_of_two(largest: Any) -> Any:
@@ -109,6 +109,11 @@ def _scaled_sum(vector: Any, power: Any, least: Any) -> Any:
     size = np.abs(vector)
     scale = _power_of_two(np.maximum(np.max(size, axis=-1, keepdims=True), least))
     return scale, np.sum((size / scale) ** power, axis=-1, keepdims=True)
+
+
+def _shifted_sum(exponents: Any) -> Any:
+    shift = _finite_or_zero(np.max(exponents, axis=-1, keepdims=True))
+    return shift, np.sum(np.exp(exponents - shift), axis=-1, keepdims=True)
 
 
 def _finite_or_zero(largest: Any) -> Any:
@@ -167,6 +172,9 @@ _TABLE = [
     Op("scale", 1, "_scale({0})", _power_of_two, None, noun="scale", exact=True),
     # a power of two next to a norm, and the sum of the vector's powers divided by that one's
     Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", _scaled_sum, None, 4, parts=_SCALED_SUM),
+    # what exponents are shifted by, and the sum of the exponentials
+    Op("shifted_sum", 1, "_shifted_sum({0}, axis, mask)", _shifted_sum, None, 10, parts=_SHIFTED_SUM),
+    Op("shift_of", 1, "{0}", lambda pair: pair[0], None, noun="shift", exact=True, part=0),
     Op("scale_of", 1, "{0}", lambda pair: pair[0], None, noun="scale", exact=True, part=0),
     Op("sum_of", 1, "{0}", lambda pair: pair[1], None, noun="total", exact=True, part=1),
     Op("masked", 1, "_masked({0}, mask)", np.asarray, None, noun="masked", exact=True),

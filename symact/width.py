@@ -24,7 +24,7 @@ _BEARABLE_VALUE, _BEARABLE_GRADIENT = 8.0, 1024.0
 # Results below this may be 0.
 _VANISHING = 4 * FLOAT32.min_normal
 _LENGTH = 7
-_ROUNDS = 8
+_ROUNDS = 16
 _RANDOM_SEED = 5
 
 
@@ -84,6 +84,7 @@ def _vectors(random: Any) -> list[Array]:
     ordinary = random.normal(size=_LENGTH)
     found = [ordinary * 10.0**power for power in (-33, -20, -10, -3, 0, 1, 2, 3, 10, 20, 30, 38)]
     found += [1e4 + ordinary, 1e3 + 1e-3 * ordinary, np.full(_LENGTH, 0.7), np.full(_LENGTH, 3e38)]
+    found.append(np.resize([3e38, -3e38], _LENGTH))
     found += [-50 + ordinary, -90 + ordinary, 50 + ordinary]
     found += [ordinary * 10.0 ** random.permutation(np.resize(powers, _LENGTH)) for powers in _MIXED]
     return [np.clip(vector, -FLOAT32.max, FLOAT32.max) for vector in found]

@@ -145,3 +145,33 @@ def test_orders_and_residuals(options):
 def test_a_derivative_that_is_kept_cannot_be_differentiated_again():
     with pytest.raises(symact.OptionError, match="order=1"):
         symact.compile("tanh(x)", residual="derivative")
+
+
+TAPED = [
+    ("x/(1+exp(-x))", {}, 1),
+    ("Max(x,0.1*x)", {}, 1),
+    ("x/(1+exp(-beta*x))", {"params": {"beta": 1.5}, "trainable": ("beta",)}, 1),
+    ("a*b/(1+exp(-a))", {"inputs": ("a", "b")}, 2),
+    ("exp(x[i])/Sum(exp(x[j]),j)", {}, 1),
+    ("sqrt(Sum(x[j]^2,j))", {}, 1),
+]
+
+
+@pytest.mark.parametrize(("formula", "options", "inputs"), TAPED)
+def test_a_tape_keeps_no_intermediate_result(formula, options, inputs, compiled, monkeypatch):
+    activation = compiled(formula, **options)
+    module, results = activation.module, []
+    x = [tf.constant([[0.5, -1.0, 2.0]])] * inputs
+    kernel = module._value
+
+    def watched(*arguments):
+        results.append(kernel(*arguments))
+        return results[-1]
+
+    monkeypatch.setattr(module, "_value", watched)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = activation(*x)
+    assert tape.gradient(y, x[0]) is not None
+    for result in tf.nest.flatten(results):
+        assert tape.gradient(result, x[0]) is None

@@ -33,6 +33,7 @@ def emit_axis(schedule: AxisSchedule) -> str:
         constants(formula),
         *helpers(known, functions),
         *functions,
+        *helpers(GRADIENT_HELPERS, chain, but=functions),
         *chain,
         *helpers({**ARGUMENT_HELPERS, **HELPERS}, public, but=functions),
         *public,
@@ -213,14 +214,11 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
     inner = [*formula.variables, *upstreams(formula, level)]
     following, after = _TITLES[level + 1], upstreams(formula, level + 1)
     new = [name for name in after if name not in inner]
-    own = _call(
-        f"return _{title}(" if level else f"{formula.result}, kept = _{title}(",
-        _arguments(formula, level, kept=level == 1),
-        8,
-    )
-    if level > 0:
-        own = _call(f"cotangents = _{title}(", _arguments(formula, level, kept=True), 8)
     last = level + 1 == schedule.order
+    # What TensorFlow differentiates itself must see how what is kept follows from the inputs.
+    called = f"_{title}" if level == 0 and last else f"_untaped(_{title})"
+    results = "cotangents" if level else f"{formula.result}, kept"
+    own = _call(f"{results} = {called}(", _arguments(formula, level, kept=level == 1), 8)
     if last:
         call = _call(f"return _{following}(", _arguments(formula, level + 1, kept=level == 0), 12)
     else:

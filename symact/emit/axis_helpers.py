@@ -63,6 +63,27 @@ def _shift(largest):
     """What exponents are shifted by: the maximum, or 0 where that is infinite."""
     return tf.where(tf.math.is_finite(largest), largest, tf.zeros_like(largest))
 '''.strip(),
+    "_shifted_sum": '''
+def _shifted_sum(t, axis, mask):
+    """What exponents ``t`` are shifted by, and the sum of the exponentials.
+
+    A processor sums those of many entries as they are, and looks for the maximum only where
+    a sum is out of range: in a loop of at most one turn, for of two branches XLA would
+    compute both. A GPU would wait for the loop's condition.
+    """
+
+    def by_maximum(*_):
+        shift = _shift(_max(t, axis, mask))
+        return False, shift, _sum(tf.exp(t - shift), axis, mask)
+
+    few = t.shape.num_elements() is not None and t.shape.num_elements() < 2**21
+    if few or tf.config.list_physical_devices("GPU"):
+        return by_maximum()[1:]
+    total = _sum(tf.exp(t), axis, mask)
+    fits = tf.reduce_all((total > 0.5) & (total < 2.0**24))
+    start = (tf.logical_not(fits), tf.zeros_like(total), total)
+    return tf.while_loop(lambda again, *_: again, by_maximum, start)[1:]
+'''.strip(),
     "_scale": '''
 def _scale(largest):
     """The largest power of two up to ``largest``; 1 where that is 0 or infinite.

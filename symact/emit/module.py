@@ -148,7 +148,7 @@ def _differentiable(schedule: Schedule, variant: Variant) -> Iterator[str]:
             "    def gradient(upstream):",
             *_returned(slopes),
             "",
-            f"    return _{own}({passed}), gradient",
+            f"    return _untaped(_{own})({passed}), gradient",
         ]
         yield "\n".join(lines)
 
@@ -197,6 +197,18 @@ def _kept(x):
 }
 
 GRADIENT_HELPERS = {
+    "_untaped": '''
+def _untaped(function):
+    """``function`` without a gradient tape, which would keep every intermediate result.
+
+    The gradient beside it takes none of them.
+    """
+
+    def hidden(argument):
+        return tf.stop_gradient(argument) if tf.is_tensor(argument) else argument
+
+    return lambda *arguments: function(*map(hidden, arguments))
+'''.strip(),
     "_summed_to": '''
 def _summed_to(t, like):
     """``t`` summed over the axes along which ``like`` was broadcast, to its shape."""

@@ -1,0 +1,49 @@
+"""Stage shifts: sums of shifted exponentials and their shifts as one reduction that need not find a maximum.
+
+Any shift does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks
+for the largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where
+nothing is made of them but their sum and quotients by it: a weight near the largest number would overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symact.graph import Node, node, rebuild, walk
+
+
+def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
+    """``levels``, the graphs of the value and its VJPs, with such pairs of shift and sum as one node.
+
+    The VJP takes both from the value. Its own VJP finds the maximum: TensorFlow can differentiate that again.
+    """
+    exchanged: dict[Node, Node] = {}
+    for total in walk(levels[0]):
+        shift = _shift_of(total)
+        if shift is not None and shift not in exchanged and _is_all_that_is_made(total, levels[0]):
+            pair = node("shifted_sum", _exponent(shift))
+            exchanged |= {shift: node("shift_of", pair), total: node("sum_of", pair)}
+    first_two = [[rebuild(root, exchanged) for root in roots] for roots in levels[:2]]
+    return [*first_two, *map(list, levels[2:])]
+
+
+def _exponent(shift: Node) -> Node:
+    return shift.args[0].args[0]
+
+
+def _shift_of(total: Node) -> Node | None:
+    """The shift m, the maximum of e, where ``total`` is the sum of exp(e - m)."""
+    if total.op != "reduce_sum" or total.args[0].op != "exp":
+        return None
+    difference = total.args[0].args[0]
+    if difference.op != "sub" or difference.args[1].op != "shift":
+        return None
+    shift = difference.args[1]
+    return shift if shift.args[0].op == "reduce_max" and _exponent(shift) == difference.args[0] else None
+
+
+def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
+    """Whether the terms of ``total`` are otherwise only divided by it."""
+    exponential = total.args[0]
+    others = [n for n in walk(roots) if exponential in n.args and n is not total]
+    return all(n == exponential / total for n in others) and exponential not in roots

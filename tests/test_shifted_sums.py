@@ -1,0 +1,92 @@
+"""Sums of exponentials of many entries, where the maximum is looked for only if need be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from symact.compiler import translate
+
+SHAPE = (2048, 1024)
+FORMULAS = {
+    "exp(x[i])/Sum(exp(x[j]),j)": tf.nn.softmax,
+    "x[i]-log(Sum(exp(x[j]),j))": tf.nn.log_softmax,
+    "log(Sum(exp(x[j]),j))": lambda x: tf.reduce_logsumexp(x, -1),
+}
+# What is added to some rows: the sums of the rest stay in range.
+ADDED = {"nothing": 0.0, "much": 1000.0, "little": -1000.0, "as much as there is": 1e30}
+
+
+def _entries(added):
+    x = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    x[5:9] += np.float32(added)
+    return x
+
+
+def _both(function, x, upstream):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return y, tape.gradient(y, x, upstream)
+
+
+@pytest.mark.parametrize("added", ADDED)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_value_and_gradient_whatever_the_sums(formula, added, compiled):
+    activation, own = compiled(formula), FORMULAS[formula]
+    x = _entries(ADDED[added])
+    upstream = np.random.default_rng(1).normal(size=own(x[:1]).shape[1:]).astype(np.float32)
+    upstream = np.broadcast_to(upstream, own(x).shape)
+    found = _both(activation, tf.constant(x), tf.constant(upstream))
+    exact = _both(own, tf.constant(x, tf.float64), tf.constant(upstream, tf.float64))
+    for one, other in zip(found, exact, strict=True):
+        one, other = one.numpy().reshape(SHAPE[0], -1), other.numpy().reshape(SHAPE[0], -1)
+        largest = np.abs(other).max(axis=-1, keepdims=True)
+        assert np.max(np.abs(one - other) / np.spacing(largest.astype(np.float32))) < 4
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_shapes_that_are_not_known(jit, compiled):
+    softmax = compiled("exp(x[i])/Sum(exp(x[j]),j)")
+    function = tf.function(
+        softmax, input_signature=[tf.TensorSpec(None, tf.float32)], jit_compile=jit, reduce_retracing=True
+    )
+    for x in (_entries(1000.0)[:9], np.float32([[[1000.0, 999.0], [0.0, 0.0]]])):
+        np.testing.assert_allclose(function(x), tf.nn.softmax(x), rtol=1e-6)
+
+
+def test_a_row_without_a_value_is_the_only_one(compiled):
+    x = _entries(0.0)
+    x[3, 7] = np.nan
+    y = compiled("exp(x[i])/Sum(exp(x[j]),j)")(x).numpy()
+    assert np.isnan(y[3]).all()
+    assert np.isfinite(np.delete(y, 3, axis=0)).all()
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_third_derivative(jit, compiled):
+    activation = compiled("log(Sum(exp(x[j]),j))")
+
+    @tf.function(jit_compile=jit)
+    def third(x):
+        with tf.GradientTape() as last:
+            last.watch(x)
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    y = activation(x)
+                first = inner.gradient(y, x)[..., :1]
+            second = outer.gradient(first, x)[..., :1]
+        return last.gradient(second, x)
+
+    p = np.exp([0.5, -1.0])[0] / np.exp([0.5, -1.0]).sum()
+    exact = p * (1 - p) * (1 - 2 * p) * np.array([1, -1])
+    np.testing.assert_allclose(third(tf.constant([[0.5, -1.0]]))[0], exact, rtol=1e-5)
+
+
+def test_a_weight_that_may_be_huge_keeps_the_exponentials_below_1():
+    source = translate("Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j)").source
+    assert "_shifted_sum" not in source
+    assert "_shifted_sum" in translate("log(Sum(exp(x[j]),j))").source
