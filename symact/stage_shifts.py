@@ -43,7 +43,11 @@ def _shift_of(total: Node) -> Node | None:
 
 
 def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
-    """Whether the terms of ``total`` are otherwise only divided by it."""
+    """Whether the terms of ``total`` are otherwise only divided by it, and distances below the shift not used.
+
+    A distance is 0 at the maximum; next to another shift it would be the difference of two numbers.
+    """
     exponential = total.args[0]
-    others = [n for n in walk(roots) if exponential in n.args and n is not total]
-    return all(n == exponential / total for n in others) and exponential not in roots
+    (distance,) = exponential.args
+    others = [n for n in walk(roots) if n is not total and {exponential, distance} & set(n.args)]
+    return all(n in (exponential, exponential / total) for n in others) and exponential not in roots
