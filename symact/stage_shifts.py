@@ -43,7 +43,7 @@ def _shift_of(total: Node) -> Node | None:
 
 
 def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
-    """Whether the terms of ``total`` are otherwise only divided by it, and distances below the shift not used.
+    """Whether its terms are otherwise only divided by ``total``, and distances below the shift not used.
 
     A distance is 0 at the maximum; next to another shift it would be the difference of two numbers.
     """
