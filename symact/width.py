@@ -56,13 +56,13 @@ def _samples(formula: Formula) -> dict[str, Array]:
     """By name, a vector a row, or a number a row: of inputs, parameters and the upstream."""
     random = np.random.default_rng(_RANDOM_SEED)
     shapes = _vectors(random)
-    # Every input at one size, and each at another size than the rest.
-    rows = [[at] * len(formula.inputs) for at in range(len(shapes))]
-    if len(formula.inputs) > 1:
-        rows += [
-            [(at + 3 * i) % len(shapes) for i in range(len(formula.inputs))] for at in range(len(shapes))
-        ]
-    rows = rows * _ROUNDS
+    # In the first round all inputs at one size, later each at another.
+    places = range(len(formula.inputs))
+    rows = [
+        [(at + turn * i) % len(shapes) for i in places]
+        for turn in range(_ROUNDS)
+        for at in range(len(shapes))
+    ]
     low, high = map(as_float, formula.domain)
     values = {}
     for i, name in enumerate(formula.inputs):

@@ -17,6 +17,8 @@ from symact.exhaustive import exhaust
 
 def interrupted(command: list[str], ready: Callable[[], bool], **options) -> tuple[int, str, float]:
     """Status, what was printed to stderr, and seconds until the end, of a command interrupted when ready."""
+    # As from a terminal: what runs in the background ignores interrupts, and what it starts inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
         [sys.executable, *command],
         stdout=subprocess.PIPE,
@@ -25,6 +27,7 @@ def interrupted(command: list[str], ready: Callable[[], bool], **options) -> tup
         start_new_session=True,
         **options,
     )
+    signal.signal(signal.SIGINT, before)
     try:
         while not ready():
             assert running.poll() is None
