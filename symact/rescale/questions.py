@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import COUNT, Map, Stage
+from symact.program import COUNT, Map, Stage, has_any
 
 # Functions in which a sum of powers is a factor that may cancel; below any other it is a whole.
 _ALGEBRAIC = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Number, sp.NumberSymbol, sp.Abs, sp.log, sp.sign)
@@ -24,14 +24,24 @@ def exponent(term: sp.Expr) -> sp.Expr:
 
 def is_added(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
     """Whether ``symbol`` is a term of some later sum, next to terms without it."""
+    return bool(_terms_beside(symbol, later))
+
+
+def exponents_beside(symbol: sp.Symbol, later: tuple[Stage, ...], elements: set[str]) -> set[sp.Expr]:
+    """The exponents, without elements, of terms to which a sum of exponentials ``symbol`` is added later."""
+    found = {exponent(term) for term in _terms_beside(symbol, later)}
+    return {sp.S.Zero if has_any(e, elements) else e for e in found}
+
+
+def _terms_beside(symbol: sp.Symbol, later: tuple[Stage, ...]) -> set[sp.Expr]:
+    found: set[sp.Expr] = set()
     for stage in later:
         if isinstance(stage, Map):
             for part in dag(stage.expression):
                 if part.is_Add:
-                    inside = [_is_multiple(symbol, term) for term in part.args]
-                    if any(inside) and not all(inside):
-                        return True
-    return False
+                    rest = {term for term in part.args if not _is_multiple(symbol, term)}
+                    found |= rest if len(rest) < len(part.args) else set()
+    return found
 
 
 def _is_multiple(symbol: sp.Symbol, term: sp.Expr) -> bool:

@@ -23,11 +23,10 @@ class _Sign(sp.Symbol):  # type: ignore[misc]
 
 
 def rewrite_exponentials(
-    new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], floor: bool
+    new: Rewriting, stage: Reduce, body: sp.Expr, exponents: tuple[sp.Expr, ...], beside: set[sp.Expr]
 ) -> None:
-    """The sum ``stage`` of ``body``, terms a·exp(e): e less the largest, 0 among them with ``floor``."""
-    if floor:
-        exponents = tuple(sorted({*exponents, sp.S.Zero}, key=str))
+    """The sum ``stage`` of ``body``, terms a·exp(e): e less the largest, those in ``beside`` among them."""
+    exponents = tuple(sorted({*exponents, *beside}, key=str))
     if exponents not in new.shifts:
         name = f"exponent_{stage.target}"
         weight, sign = _weight(new, stage.target, exponents)
@@ -67,7 +66,7 @@ def rewrite_exponentials(
         *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
     )
     new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
-    if not floor and len(parts) == 1 and shifted.is_positive:
+    if not beside and len(parts) == 1 and shifted.is_positive:
         new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
 
 

@@ -10,6 +10,7 @@ from symact.program import COUNT, Map, Norm, Reduce, Stage, has_any
 from symact.rescale.questions import (
     degree_in,
     exponent,
+    exponents_beside,
     is_added,
     is_bare,
     is_divisor,
@@ -34,7 +35,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             add_map(new, f"of_{stage.target}", shifted)
             new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
             return
-        rewrite_exponentials(new, stage, bare, exponents, floor=is_added(symbol, later))
+        beside = exponents_beside(symbol, later, new.elements)
+        rewrite_exponentials(new, stage, bare, exponents, beside)
         return
     outside, body = new.without_scales(new.rewritten(body))
     if _is_logarithm(body, new):
