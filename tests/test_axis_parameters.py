@@ -59,6 +59,7 @@ FORMULAS = {
     "Mean((x[j]-Mean(x[k],k))^3,j)/Mean((x[j]-Mean(x[k],k))^2,j)^(3/2)": ({}, {}),
     "Mean((x[j]-Mean(x[k],k))^4,j)/Mean((x[j]-Mean(x[k],k))^2,j)^2": ({}, {}),
     # normalizations
+    "x[i]-ReduceMax(x[j],j)+m": ({"m": (0.5,)}, {}),
     "(x[i]-ReduceMin(x[j],j))/(ReduceMax(x[j],j)-ReduceMin(x[j],j))": ({}, {}),
     "s*(x[i]-Mean(x[j],j))/sqrt(Mean((x[j]-Mean(x[k],k))^2,j)+0.00001)+c": ({"s": (1.5,), "c": (0.25,)}, {}),
     "g[i]*(x[i]-Mean(x[j],j))/sqrt(Mean((x[j]-Mean(x[k],k))^2,j)+0.00001)+c[i]": (
@@ -75,9 +76,9 @@ FORMULAS = {
 }
 # No derivative there: norms at 0, deviations of equal elements, extrema at ties.
 SINGULAR = {
-    "equal": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)"),
+    "equal": ("3/2)", ")^2,j)^2", "ReduceMin", "j)+m", "-Mean(x[j],j)^2)"),
     "one": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)"),
-    "zeros": ("3/2)", ")^2,j)^2", "ReduceMin", "-Mean(x[j],j)^2)", "^p", "sqrt(Mean(x[j]^2,j))"),
+    "zeros": ("3/2)", ")^2,j)^2", "ReduceMin", "j)+m", "-Mean(x[j],j)^2)", "^p", "sqrt(Mean(x[j]^2,j))"),
 }
 SINGULAR["largest, equal"] = SINGULAR["equal"]
 # In units of terms of size 1, which cancel: exponentials and logarithms of sums of them; third moments.

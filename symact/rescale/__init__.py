@@ -24,7 +24,7 @@ from dataclasses import replace
 from symact.program import Map, Program, Reduce
 from symact.rescale.divisors import with_scaled_divisors
 from symact.rescale.moments import with_central_moments
-from symact.rescale.rewriting import Rewriting, add_map
+from symact.rescale.rewriting import Rewriting, add_map, with_distances
 from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
 
@@ -37,7 +37,8 @@ def rescale(program: Program) -> Program:
             following = program.stages[at + 1] if at + 1 < len(program.stages) else None
             if isinstance(following, Reduce) and following.kind in ("sum", "max"):
                 continue  # rewritten together with its reduction
-            add_map(new, stage.target, with_scaled_divisors(new, new.rewritten(stage.expression)))
+            rewritten = with_distances(new, new.rewritten(stage.expression))
+            add_map(new, stage.target, with_scaled_divisors(new, rewritten))
         elif stage.kind in ("sum", "max"):
             source = program.stages[at - 1]
             assert isinstance(source, Map)

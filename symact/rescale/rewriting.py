@@ -28,6 +28,8 @@ class Rewriting:
     # Reductions that are as they were, and quotients by the size of what is a divisor.
     unscaled: set[str] = field(default_factory=set)
     divisors: set[str] = field(default_factory=set)
+    # Largest and smallest elements, by the vector that they are of.
+    extrema: dict[sp.Symbol, sp.Symbol] = field(default_factory=dict)
     # Exponentials of the same exponents share their shift, powers of the same vector their scale. Distances
     # are exponents less their shift.
     offsets: set[sp.Symbol] = field(default_factory=set)
@@ -82,6 +84,20 @@ def add_map(new: Rewriting, target: str, expression: sp.Expr) -> sp.Symbol:
     if has_any(expression, new.elements):
         new.elements.add(target)
     return sp.Symbol(target, real=True)
+
+
+def with_distances(new: Rewriting, expression: sp.Expr) -> sp.Expr:
+    """x - Max(x) + c with the difference as a stage: it is small where x + c would lose all of c."""
+
+    def visit(part: sp.Basic) -> sp.Basic:
+        for extremum, vector in new.extrema.items() if part.is_Add and len(part.args) > 2 else ():
+            factor = part.coeff(vector)
+            if factor.is_number and factor != 0 and part.coeff(extremum) == -factor:
+                d = add_map(new, f"from_{extremum}_{len(new.stages)}", vector - extremum)
+                return part - factor * (vector - extremum) + factor * d
+        return part
+
+    return rewrite(expression, visit) if new.extrema else expression
 
 
 def without(expression: sp.Expr, factor: sp.Symbol, power: sp.Expr | int) -> sp.Expr:

@@ -30,7 +30,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
     if any(has_any(exponent, new.elements) for exponent in exponents):
-        shifted = new.rewritten(body)
+        shifted = new.rewritten(bare)
         if exponents not in new.shifts and new.is_shifted(shifted):
             add_map(new, f"of_{stage.target}", shifted)
             new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
@@ -109,6 +109,8 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
     """The maximum ``stage`` of ``body``: scaled where it is a size that something is divided by."""
     symbol = sp.Symbol(stage.target, real=True)
     body = new.rewritten(body)
+    if body.is_Symbol:
+        new.extrema[symbol] = body
     vector = body.args[0] if isinstance(body, sp.Abs) else None
     if vector is None or not vector.is_Symbol or not is_divisor(symbol, later):
         add_map(new, stage.source, body)
