@@ -30,7 +30,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
     if any(has_any(exponent, new.elements) for exponent in exponents):
-        shifted = new.rewritten(bare)
+        shifted = new.rewritten(body)
         if exponents not in new.shifts and new.is_shifted(shifted):
             add_map(new, f"of_{stage.target}", shifted)
             new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
