@@ -72,17 +72,23 @@ def _shifted_sum(t, axis, mask):
     compute both. A GPU would wait for the loop's condition.
     """
 
-    def by_maximum(*_):
+    def by_maximum():
         shift = _shift(_max(t, axis, mask))
-        return False, shift, _sum(tf.exp(t - shift), axis, mask)
+        return shift, _sum(tf.exp(t - shift), axis, mask)
 
-    few = t.shape.num_elements() is not None and t.shape.num_elements() < 2**21
-    if few or tf.config.list_physical_devices("GPU"):
-        return by_maximum()[1:]
-    total = _sum(tf.exp(t), axis, mask)
-    fits = tf.reduce_all((total > 0.5) & (total < 2.0**24))
-    start = (tf.logical_not(fits), tf.zeros_like(total), total)
-    return tf.while_loop(lambda again, *_: again, by_maximum, start)[1:]
+    def as_they_are():
+        total = _sum(tf.exp(t), axis, mask)
+        misfit = tf.logical_not(tf.reduce_all((total > 0.5) & (total < 2.0**24)))
+        return tf.while_loop(
+            lambda again, *_: again,
+            lambda *_: (False, *by_maximum()),
+            (misfit, tf.zeros_like(total), total),
+        )[1:]
+
+    if tf.config.list_physical_devices("GPU"):
+        return by_maximum()
+    # By the size at run time, which XLA knows: the result is the same in every trace.
+    return tf.cond(tf.size(t) < 2**21, by_maximum, as_they_are)
 '''.strip(),
     "_scale": '''
 def _scale(largest):
