@@ -17,6 +17,7 @@ from symact.numbers import as_float
 from symact.ops import OPS
 from symact.program import COUNT, POSITION
 from symact.stabilize.formats import FLOAT32, FLOAT64, Array, Format
+from symact.stabilize.simulate import leaf
 
 # In ULP of the largest element: float32 that is off by more is computed in float64. Where a softmax is
 # saturated the terms of its gradient cancel, and what is left is small for everybody.
@@ -105,19 +106,15 @@ def _evaluated(root: Node, values: Mapping[str, Array], fmt: Format, memo: dict[
     for current in walk([root]):
         if current in memo:
             continue
-        if current.op == "var":
-            memo[current] = values[str(current.name)]
-        elif current.op == "const":
-            memo[current] = fmt.round(as_float(current.value))
-        elif current.op in ("true", "false"):
-            memo[current] = np.asarray(current.op == "true")
+        if not current.args:
+            memo[current] = leaf(current, values, fmt)
+            continue
+        op = OPS[current.op]
+        result = op.numpy(*(memo[arg] for arg in current.args))
+        if op.parts:
+            memo[current] = tuple(map(fmt.round, result))
         else:
-            op = OPS[current.op]
-            result = op.numpy(*(memo[arg] for arg in current.args))
-            if op.parts:
-                memo[current] = tuple(map(fmt.round, result))
-            else:
-                memo[current] = result if op.boolean else fmt.round(result)
+            memo[current] = result if op.boolean else fmt.round(result)
     return np.asarray(memo[root], float)
 
 

@@ -3,7 +3,7 @@
 HELPERS = {
     "_summed_by_blocks": '''
 def _summed_by_blocks(t):
-    """The sum over the last axis: of blocks, each of 16 numbers at a time, then of these, in float64.
+    """The sum over the last axis: of blocks, several numbers at a time, then in float64.
 
     XLA computes the entries inside a short sum; for a long one it would write them to
     memory first. And fewer rounding errors add up.
@@ -67,9 +67,9 @@ def _shift(largest):
 def _shifted_sum(t, axis, mask):
     """What exponents ``t`` are shifted by, and the sum of the exponentials.
 
-    A processor sums those of many entries as they are, and looks for the maximum only where
-    a sum is out of range: in a loop of at most one turn, for of two branches XLA would
-    compute both. A GPU would wait for the loop's condition.
+    A processor sums those of many entries as they are, and looks for the maximum only
+    where a sum is out of range: in a loop of at most one turn, for of two branches XLA
+    would compute both. A GPU would wait for the loop's condition.
     """
 
     def by_maximum():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from symact.expressions import rewrite
-from symact.program import Map, Norm, Powers, Program, Stage, has_any
+from symact.program import Map, Norm, Powers, Program, Reduce, Stage, has_any
 
 
 @dataclass
@@ -58,12 +58,10 @@ class Rewriting:
 
     def is_shifted(self, expression: sp.Expr) -> bool:
         """Whether the exponentials in ``expression`` are of multiples of distances below a shift alone."""
-        exponents = [part.args[0] for part in expression.atoms(sp.exp)]
-        return not self.offsets & expression.free_symbols and all(
-            exponent.as_independent(*self.distances)[1] in self.distances
-            and exponent.as_independent(*self.distances)[0].is_positive
-            for exponent in exponents
-        )
+        if self.offsets & expression.free_symbols:
+            return False
+        exponents = [part.args[0].as_independent(*self.distances) for part in expression.atoms(sp.exp)]
+        return all(times.is_positive and distance in self.distances for times, distance in exponents)
 
     def with_logarithms(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with factors taken out of its logarithms, where offsets meet their like."""
@@ -84,6 +82,11 @@ def add_map(new: Rewriting, target: str, expression: sp.Expr) -> sp.Symbol:
     if has_any(expression, new.elements):
         new.elements.add(target)
     return sp.Symbol(target, real=True)
+
+
+def add_sum(new: Rewriting, target: str, body: sp.Expr) -> None:
+    add_map(new, f"of_{target}", body)
+    new.stages.append(Reduce(target, "sum", f"of_{target}"))
 
 
 def with_distances(new: Rewriting, expression: sp.Expr) -> sp.Expr:
@@ -154,15 +157,15 @@ def _gathered(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> 
 
     def visit(current: sp.Basic) -> sp.Basic:
         if isinstance(current, sp.Add):
-            outside, inside = sp.S.One, current
+            inside: sp.Expr = current
+            taken: list[sp.Expr] = []
             for factor in factors:
                 powers = [t.as_powers_dict().get(factor, sp.S.Zero) for t in sp.Add.make_args(inside)]
                 top = _largest(powers)
                 if top is not None and top != 0:
-                    outside *= factor**top
+                    taken.append(factor**top)
                     inside = sp.Add(*(term * factor ** (-top) for term in sp.Add.make_args(inside)))
-            factors_out = sp.Mul.make_args(outside)
-            return sp.Mul(*factors_out, inside, evaluate=not inside.is_Add) if outside != 1 else current
+            return sp.Mul(*taken, inside, evaluate=not inside.is_Add) if taken else current
         if isinstance(current, sp.log):
             return _split_logarithm(current, factors)
         if isinstance(current, sp.Pow) and current.base.is_Mul and current.base is not sp.E:

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symact.program import Map, Reduce, has_any
 from symact.rescale.questions import terms
-from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, unfolded, without
+from symact.rescale.rewriting import Rewriting, add_map, add_sum, in_new_terms, unfolded, without
 
 
 class _Sign(sp.Symbol):  # type: ignore[misc]
@@ -96,6 +96,5 @@ def _total(new: Rewriting, target: str, body: sp.Expr, at: int) -> sp.Expr:
         if isinstance(stage, Reduce) and stage.kind == "sum" and stage.source == maps.get(body):
             return outside * sp.Symbol(stage.target, real=True)
     name = target if at == 0 else f"{target}_{at}"
-    add_map(new, f"of_{name}", body)
-    new.stages.append(Reduce(name, "sum", f"of_{name}"))
+    add_sum(new, name, body)
     return outside * sp.Symbol(name, real=True)

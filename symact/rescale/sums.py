@@ -18,7 +18,7 @@ from symact.rescale.questions import (
     terms,
     wholes,
 )
-from symact.rescale.rewriting import Rewriting, add_map, in_new_terms, without
+from symact.rescale.rewriting import Rewriting, add_map, add_sum, in_new_terms, without
 from symact.rescale.scales import add_scale, add_scale_between, powers_of, vector_of
 from symact.rescale.shifts import rewrite_exponentials
 
@@ -30,13 +30,11 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
     if any(has_any(exponent, new.elements) for exponent in exponents):
-        shifted = new.rewritten(body)
-        if exponents not in new.shifts and new.is_shifted(shifted):
-            add_map(new, f"of_{stage.target}", shifted)
-            new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
-            return
-        beside = exponents_beside(symbol, later, new.elements)
-        rewrite_exponentials(new, stage, bare, exponents, beside)
+        if exponents not in new.shifts and new.is_shifted(shifted := new.rewritten(body)):
+            add_sum(new, stage.target, shifted)
+        else:
+            beside = exponents_beside(symbol, later, new.elements)
+            rewrite_exponentials(new, stage, bare, exponents, beside)
         return
     outside, body = new.without_scales(new.rewritten(body))
     if _is_logarithm(body, new):
@@ -47,8 +45,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     degree = degree_in(body, vector) if vector is not None else sp.S.Zero
     if vector is None or degree == 0 or has_any(degree, new.elements) or new.is_scaled(vector):
         inside, total = _for_a_mean(new, body, symbol, later)
-        add_map(new, f"of_{stage.target}", inside)
-        new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+        add_sum(new, stage.target, inside)
         new.exchanged[symbol] = outside * total
         if outside == 1 and (vector is None or not new.is_scaled(vector)):
             new.unscaled.add(stage.target)
@@ -62,8 +59,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     inside, total = without(scaled_body, scale, degree), symbol
     if degree.is_negative:  # few elements count, and n·s overflows where the mean, s·n/total, does not
         inside, total = _for_a_mean(new, inside, symbol, later)
-    add_map(new, f"of_{stage.target}", inside)
-    new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+    add_sum(new, stage.target, inside)
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
     scaled = {vector: scale * z, symbol: scale**degree * total.xreplace({symbol: positive})}
     whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
@@ -92,8 +88,7 @@ def _of_logarithms(new: Rewriting, stage: Reduce, vector: sp.Symbol, later: tupl
         add_scale_between(new, stage.target, vector)
     scale, z = new.scales[vector]
     inside, total = _for_a_mean(new, sp.log(z), symbol, later)
-    add_map(new, f"of_{stage.target}", inside)
-    new.stages.append(Reduce(stage.target, "sum", f"of_{stage.target}"))
+    add_sum(new, stage.target, inside)
     new.exchanged |= {vector: scale * z, symbol: COUNT * (total / COUNT + sp.log(scale))}
 
 

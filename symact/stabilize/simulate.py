@@ -65,13 +65,8 @@ def _apply(
     fmt: Format,
     shape: tuple[int, ...],
 ) -> Array:
-    if current.op == "var":
-        return np.asarray(values[str(current.name)], np.float64)
-    if current.op == "const":
-        assert current.value is not None
-        return fmt.round(np.asarray(as_float(current.value)))
-    if current.op in ("true", "false"):
-        return np.asarray(current.op == "true")
+    if not current.args:
+        return leaf(current, values, fmt)
     op = OPS[current.op]
     result = op.numpy(*(done[arg] for arg in current.args))
     if op.boolean or op.name == "where":
@@ -79,6 +74,16 @@ def _apply(
     if not op.exact:
         result = result + _kernel_error(op.name, result, done[current.args[0]], fmt, shape)
     return fmt.round(result)
+
+
+def leaf(current: Node, values: Mapping[str, Array | float], fmt: Format) -> Array:
+    """The value of a variable or of a constant."""
+    if current.op == "var":
+        return np.asarray(values[str(current.name)], np.float64)
+    if current.op == "const":
+        assert current.value is not None
+        return fmt.round(np.asarray(as_float(current.value)))
+    return np.asarray(current.op == "true")
 
 
 def _kernel_error(
