@@ -16,7 +16,10 @@ def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     """``levels``, the graphs of the value and its VJPs, with such pairs of shift and sum as one node.
 
     The VJP takes both from the value. Its own VJP finds the maximum: TensorFlow can differentiate that again.
+    Where TensorFlow differentiates the first VJP it looks into the value too, and nothing is done.
     """
+    if len(levels) == 2:
+        return [*map(list, levels)]
     exchanged: dict[Node, Node] = {}
     for total in walk(levels[0]):
         shift = _shift_of(total)

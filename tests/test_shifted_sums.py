@@ -86,6 +86,20 @@ def test_a_third_derivative(jit, compiled):
     np.testing.assert_allclose(third(tf.constant([[0.5, -1.0]]))[0], exact, rtol=1e-5)
 
 
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_first_order_only(formula, compiled):
+    activation, own = compiled(formula, order=1), FORMULAS[formula]
+    x = tf.random.normal((2, 5), seed=3)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        found = _both(activation, x, tf.ones_like(own(x)))[1] * x
+    with tf.GradientTape() as exact:
+        exact.watch(x)
+        expected = _both(own, x, tf.ones_like(own(x)))[1] * x
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(outer.gradient(found, x), exact.gradient(expected, x), atol=1e-6)
+
+
 def test_the_maximum_is_found_where_more_depends_on_it():
     # A weight may be huge, so that exponentials are below 1; the largest logarithm is close to 0.
     for formula in ("Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j)", "x[i]-log(Sum(exp(x[j]),j))"):
