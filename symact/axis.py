@@ -16,7 +16,7 @@ from symact.reverse import vjp
 from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_graphs import REDUCTIONS, Builder
-from symact.stage_shifts import with_tried_shifts
+from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 
 _ORDER = 2
@@ -54,7 +54,7 @@ def schedule_axis(
     for name, fmt in FORMATS.items():
         builder = Builder(program.formula, fmt, at_zero, prefer)
         levels = [[builder.graph(p, output) for output in p.outputs] for p in chain]
-        forward, *backward = with_tried_shifts(levels)
+        forward, *backward = with_rounded_exponents(with_tried_shifts(levels))
         backward = [
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
             for level, graph in enumerate(backward, 1)

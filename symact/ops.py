@@ -145,6 +145,8 @@ _TABLE = [
     Op("log1p", 1, "tf.math.log1p({0})", np.log1p, lambda a: a.log1p(), 14, "logarithm"),
     # a factor ≥ 0 that XLA must not merge with others (it makes exp(a)·exp(b) one exp(a + b))
     Op("keep", 1, "_kept({0})", lambda a: np.maximum(a, 0.0), lambda a: a, noun="kept", exact=True),
+    # a product that XLA must round before anything is added to it or taken from it
+    Op("rounded", 1, "_rounded({0})", np.asarray, lambda a: a, noun="rounded", exact=True),
     # hyperbolic
     Op("sinh", 1, "tf.sinh({0})", np.sinh, lambda a: a.sinh(), 20, "hyperbolic"),
     Op("cosh", 1, "tf.cosh({0})", np.cosh, lambda a: a.cosh(), 20, "hyperbolic"),

@@ -1,6 +1,9 @@
-"""Stage shifts: sums of shifted exponentials and their shifts as one reduction that need not find a maximum.
+"""Stage shifts: what the emitted code does with exponents and their shifts.
 
-Any shift does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks
+Exponents are rounded before the shift is taken from them. XLA computes a·b - c with the unrounded product,
+and where c is the maximum of the rounded ones the difference, which is to be 0 at most, may be thousands.
+
+Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks
 for the largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where
 nothing is made of them but their sum and quotients by it: a weight near the largest number would overflow.
 """
@@ -54,3 +57,20 @@ def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
     (distance,) = exponential.args
     others = [n for n in walk(roots) if n is not total and {exponential, distance} & set(n.args)]
     return all(n in (exponential, exponential / total) for n in others) and exponential not in roots
+
+
+def with_rounded_exponents(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
+    """``levels`` with the products in shifted exponents as nodes that are rounded."""
+    roots = [root for level in levels for root in level]
+    shifted = [n for n in walk(roots) if n.op in ("shift", "shifted_sum")]
+    exchanged = {product: node("rounded", product) for n in shifted for product in _products(n.args[0])}
+    return [[rebuild(root, exchanged) for root in level] for level in levels]
+
+
+def _products(exponent: Node) -> set[Node]:
+    """Products that a difference could be contracted with: the exponent, its terms, what it is an extremum of."""
+    if exponent.op in ("mul", "div", "square"):
+        return {exponent}
+    if exponent.op in ("add", "sub", "neg", "max", "min", "reduce_max", "reduce_min"):
+        return set().union(*map(_products, exponent.args))
+    return set()

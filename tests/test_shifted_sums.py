@@ -105,3 +105,34 @@ def test_the_maximum_is_found_where_more_depends_on_it():
     for formula in ("Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j)", "x[i]-log(Sum(exp(x[j]),j))"):
         assert "_shifted_sum" not in translate(formula).source
     assert "_shifted_sum" in translate("log(Sum(exp(x[j]),j))").source
+
+
+EXPONENTS = {
+    "(a[j]-b[j])/T": lambda a, b: (a - b) / 0.2,
+    "T*a[j]+b[j]": lambda a, b: 0.2 * a + b,
+    "T*a[j]-b[j]/T": lambda a, b: 0.2 * a - b / 0.2,
+    "abs(T*(a[j]+b[j]))/3": lambda a, b: abs(0.2 * (a + b)) / 3,
+}
+
+
+@pytest.mark.parametrize("formula", EXPONENTS)
+def test_an_exponent_is_the_same_number_wherever_it_is_computed(formula, compiled):
+    activation = compiled(
+        f"log(1+Sum(exp({formula}),j))", inputs=("a", "b"), params={"T": 0.2}, trainable=("T",)
+    )
+
+    @tf.function(jit_compile=True)
+    def run(*variables):
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            y = activation(*variables)
+        return y, *tape.gradient(y, variables)
+
+    for size in (1e4, 1e18, 1e30):
+        a, b = (size * np.random.default_rng(k).normal(size=(300, 33)) for k in (1, 2))
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        y, *cotangents = run(tf.constant(a), tf.constant(b))
+        exponents = EXPONENTS[formula](a.astype(float), b.astype(float))
+        exact = np.logaddexp.reduce(exponents, axis=-1, initial=0.0)
+        np.testing.assert_allclose(y, exact, rtol=1e-6)
+        assert all(np.isfinite(cotangent).all() for cotangent in cotangents)

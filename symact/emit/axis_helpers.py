@@ -24,17 +24,23 @@ def _summed_by_blocks(t):
         t = t[..., :whole]
     blocks = tf.reshape(t, tf.concat([shape[:-1], [count, depth, lanes]], 0))
     sums = tf.cast(tf.reduce_sum(blocks, -2), tf.float64)
-    # Nothing changes here, but XLA would make one long sum of two that meet.
-    sums = tf.where(tf.math.is_nan(sums), tf.constant(float("nan"), tf.float64), sums)
-    total = tf.reduce_sum(sums, [-2, -1])[..., tf.newaxis] + tf.cast(rest, tf.float64)
-    return tf.cast(total, t.dtype)
+    # XLA would make one long sum of two that meet.
+    total = tf.reduce_sum(_rounded(sums), [-2, -1])[..., tf.newaxis]
+    return tf.cast(total + tf.cast(rest, tf.float64), t.dtype)
+'''.strip(),
+    "_rounded": '''
+def _rounded(t):
+    """``t``, and nothing else: but XLA adds to a product before it is rounded."""
+    return tf.where(tf.math.is_nan(t), tf.constant(float("nan"), t.dtype), t)
 '''.strip(),
     "_sum": '''
 def _sum(t, axis, mask):
     """The sum over ``axis`` of the entries that ``mask`` leaves in."""
     if mask is not None:
         t = tf.where(mask, t, tf.zeros_like(t))
-    if axis == -1 or axis + 1 == t.shape.rank:
+    last = axis == -1 or axis + 1 == t.shape.rank
+    # A GPU has sums of its own that are as good.
+    if last and not tf.config.list_physical_devices("GPU"):
         return _summed_by_blocks(t)
     return tf.reduce_sum(t, axis, keepdims=True)
 '''.strip(),

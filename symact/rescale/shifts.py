@@ -32,7 +32,12 @@ def rewrite_exponentials(
         weight, sign = _weight(new, stage.target, exponents)
         times = weight * sign
         parts = [exponent * sign / weight for exponent in exponents]
-        add_map(new, name, sp.Max(*parts, evaluate=False) if len(parts) > 1 else parts[0])
+        # A sum is rounded as it is in the shift, and not added up in another order.
+        rounded = [
+            add_map(new, f"{name}_{i}", p) if p.is_Add and has_any(p, new.elements) else p
+            for i, p in enumerate(parts, 1)
+        ]
+        add_map(new, name, sp.Max(*rounded, evaluate=False) if len(parts) > 1 else rounded[0])
         m = sp.Symbol(f"shift_{stage.target}", real=True)
         new.stages.append(Reduce(m.name, "shift", name))
         factor = sp.Symbol(f"factor_{stage.target}", positive=True)
@@ -40,7 +45,7 @@ def rewrite_exponentials(
         new.offsets.add(m)
         new.factors[factor] = times * m
         new.shifts[exponents] = m, factor
-        for exponent, part in zip(exponents, parts, strict=True):
+        for exponent, part in zip(exponents, rounded, strict=True):
             if has_any(exponent, new.elements):
                 # Halved where a small weight would bring a difference beyond the range back into it.
                 whole = 1 if weight.is_number else 2
