@@ -102,6 +102,12 @@ class _Walk:
     def is_sum_of_elements(self, factor: sp.Expr) -> bool:
         return bool(factor.is_Add) and has_any(factor, self.elements)
 
+    def is_weight(self, factor: sp.Expr) -> bool:
+        return isinstance(factor, sp.exp) and has_any(factor, self.elements)
+
+    def is_deviation(self, factor: sp.Expr) -> bool:
+        return self.is_sum_of_elements(factor) and not all(has_any(t, self.elements) for t in factor.args)
+
     def mapped(self, expression: sp.Expr) -> sp.Symbol:
         target = f"way_{self.level}_{len(self.stages)}"
         self.stages.append(Map(target, expression))
@@ -109,7 +115,13 @@ class _Walk:
         return sp.Symbol(target, real=True)
 
     def summed(self, product: sp.Expr) -> sp.Expr:
-        """The sum of ``product`` over the axis, factors without elements taken out of it."""
+        """The sum of ``product`` over the axis, factors without elements taken out of it.
+
+        Σ w·a - b·Σ w, w exponentials, as Σ w·(a - b): b may be the mean of a with these weights.
+        """
+        together = sp.factor_terms(product)
+        if together.is_Mul and any(map(self.is_weight, together.args)):
+            product = sp.Mul(*(self.mapped(f) if self.is_deviation(f) else f for f in together.args))
         total = []
         for term in sp.Add.make_args(product):
             inside: list[sp.Expr] = []

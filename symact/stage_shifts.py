@@ -61,10 +61,15 @@ def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
 
 def with_rounded_exponents(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     """``levels`` with the products in shifted exponents as nodes that are rounded."""
-    roots = [root for level in levels for root in level]
-    shifted = [n for n in walk(roots) if n.op in ("shift", "shifted_sum")]
-    exchanged = {product: node("rounded", product) for n in shifted for product in _products(n.args[0])}
+    nodes = [*walk(root for level in levels for root in level)]
+    shifted = [n.args[0] for n in nodes if n.op in ("shift", "shifted_sum")]
+    below = [arg for n in nodes if n.op in ("add", "sub") and any(map(_is_shift, n.args)) for arg in n.args]
+    exchanged = {product: node("rounded", product) for n in (*shifted, *below) for product in _products(n)}
     return [[rebuild(root, exchanged) for root in level] for level in levels]
+
+
+def _is_shift(current: Node) -> bool:
+    return current.op in ("shift", "shift_of") or (current.op == "neg" and _is_shift(current.args[0]))
 
 
 def _products(exponent: Node) -> set[Node]:

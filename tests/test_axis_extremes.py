@@ -106,3 +106,19 @@ def test_value_and_vjp_at_the_ends_of_the_range(formula, name, compiled):
         # Sums of exponentials that nearly cancel are right in units of their terms, which are about 1.
         assert _ulp(y, value, 1.0 if "log" in formula else 0.0) < 8
         assert _ulp(gradient, vjp, 0.1 if "exp" in formula else 0.0) < 8
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_weights_about_the_mean(name, compiled):
+    # Next to the mean of huge elements a few units, which decide on the weights, are beyond all digits.
+    weights = "exp(-(x[j]-Mean(x[k],k))^2)"
+    activation = compiled(f"Sum(x[j]*{weights},j)/Sum({weights},j)", name="over_axis")
+    x = tf.constant(VECTORS[name], tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = activation(x)
+    gradient = tape.gradient(y, x)
+    assert min(VECTORS[name]) <= y <= max(VECTORS[name])
+    assert np.all(np.isfinite(gradient))
+    if name in ("equal", "equal, negative", "one", "zeros", "tiny"):
+        np.testing.assert_allclose(gradient, np.full(len(x), 1 / len(x)), rtol=1e-6)
