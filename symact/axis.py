@@ -15,6 +15,7 @@ from symact.rescale import rescale
 from symact.reverse import vjp
 from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
+from symact.stage_functions import with_functions
 from symact.stage_graphs import REDUCTIONS, Builder
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
@@ -27,11 +28,12 @@ AT_ZERO = ("zero", "one")
 
 def programs(program: Program, order: int, ties: str) -> list[Program]:
     """The rescaled program, its VJP, and the VJP of that."""
-    found = [rescale(program)]
+    found = [with_functions(rescale(program))]
     variables = program.formula.variables
     upstreams: tuple[str, ...] = ("upstream",)
     for level in range(1, min(order, _ORDER) + 1):
-        found.append(vjp(found[-1], variables, upstreams, ties))
+        derived = vjp(found[-1], variables, upstreams, ties)
+        found.append(with_functions(derived, len(found[-1].stages)))
         variables = (*variables, *upstreams)
         upstreams = tuple(f"upstream_{name}_{level + 1}" for name in variables[: len(found[-1].outputs)])
     return found

@@ -208,11 +208,11 @@ class Builder:
         key = function, name
         if key not in self.memo:
             low, high = -np.inf, np.inf
-            if name in {norm.symbol.name for norm in program.functions_of}:
-                # Beyond 0, if it can be, so that a gap at 0 is filled by its limit.
-                low = -np.inf if _is_real_at(function, symbol, -2) else 0.0
-            elif name in self.formula.inputs:
+            if name in self.formula.inputs:
                 low, high = map(as_float, self.formula.domain)
+            elif not _is_real_at(function, symbol, -2):
+                # Elsewhere beyond 0, so that a gap at 0, of a norm, is filled by its limit.
+                low = 0.0
             own = sp.Symbol(name, real=True)
             plain = rewrite(function, lambda part: own if part == symbol else part)
             task = Task(plain, name, self.fmt, (low, high), 1, prefer=self.prefer)

@@ -111,6 +111,7 @@ def in_new_terms(
     expression: sp.Expr, table: dict[sp.Expr, sp.Expr], only: type | None = None, *, again: bool = False
 ) -> sp.Expr:
     """``expression`` with the parts in ``table`` replaced, whole subexpressions before symbols."""
+    expression = rewrite(expression, lambda part: _with_known_exponents(part, table))
     known = {k: v for k, v in table.items() if only is None or isinstance(k, only)}
     known = {k: v for k, v in known.items() if not _is_sum_of_shift(k, v)}
     own = {k: v for k, v in known.items() if k.is_Symbol and k in v.free_symbols}
@@ -125,6 +126,19 @@ def in_new_terms(
         if expression == before:
             break
     return expression
+
+
+def _with_known_exponents(part: sp.Basic, table: dict[sp.Expr, sp.Expr]) -> sp.Basic:
+    """exp(a/2 + b/2) as exp(a)^(1/2)·exp(b)^(1/2), where those of a and b have been replaced."""
+    if not isinstance(part, sp.exp) or part in table:
+        return part
+    product = sp.S.One
+    for term in sp.Add.make_args(part.args[0]):
+        number, exponent = term.as_coeff_Mul()
+        if not number.is_positive or sp.exp(exponent) not in table:
+            return part
+        product *= table[sp.exp(exponent)] ** number
+    return product
 
 
 def _is_sum_of_shift(key: sp.Expr, value: sp.Expr) -> bool:
@@ -198,7 +212,7 @@ def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) 
         if base in factors:
             m = factors[base]
             taken += power * (m if m is not None else sp.log(base))
-        elif isinstance(factor, sp.exp) and factor.args[0].is_real:
+        elif isinstance(factor, sp.exp) and factor.args[0].is_real is not False:  # it may be undefined
             taken += factor.args[0]
         else:
             rest.append(factor)

@@ -57,8 +57,7 @@ def rewrite_exponentials(
                 new.exchanged[-bare if negative else bare] = -instead if negative else instead
     m, factor = new.shifts[exponents]
     new_terms = [in_new_terms(t, new.exchanged, only=sp.exp) for t in terms(body)]
-    # Terms that are divided by such a sum themselves hold no factor any more.
-    powers = {term.as_powers_dict().get(factor, sp.S.Zero) for term in new_terms}
+    powers = factor_powers(new, body, exponents)
     power = powers.pop() if len(powers) == 1 else sp.S.One
     shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
     shifted = unfolded(shifted, new.factors)
@@ -73,6 +72,17 @@ def rewrite_exponentials(
     new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
     if not beside and len(parts) == 1 and shifted.is_positive:
         new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
+
+
+def factor_powers(new: Rewriting, body: sp.Expr, exponents: tuple[sp.Expr, ...]) -> set[sp.Expr]:
+    """The powers of the factor in the terms of ``body``: 0 in those that are divided by a sum with it."""
+    if exponents not in new.shifts:
+        return set()
+    _, factor = new.shifts[exponents]
+    return {
+        in_new_terms(term, new.exchanged, only=sp.exp).as_powers_dict().get(factor, sp.S.Zero)
+        for term in terms(body)
+    }
 
 
 def _weight(new: Rewriting, target: str, exponents: tuple[sp.Expr, ...]) -> tuple[sp.Expr, sp.Expr]:

@@ -20,7 +20,7 @@ from symact.rescale.questions import (
 )
 from symact.rescale.rewriting import Rewriting, add_map, add_sum, in_new_terms, without
 from symact.rescale.scales import add_scale, add_scale_between, powers_of, vector_of
-from symact.rescale.shifts import rewrite_exponentials
+from symact.rescale.shifts import factor_powers, rewrite_exponentials
 
 
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -33,7 +33,9 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         if exponents not in new.shifts and new.is_shifted(shifted := new.rewritten(body)):
             add_sum(new, stage.target, shifted)
         else:
-            beside = exponents_beside(symbol, later, new.elements)
+            # Terms that are divided by such a sum themselves need no other shift.
+            free = factor_powers(new, bare, exponents) == {sp.S.Zero}
+            beside = set() if free else exponents_beside(symbol, later, new.elements)
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return
     outside, body = new.without_scales(new.rewritten(body))
