@@ -132,6 +132,11 @@ def _folded(op: str) -> Callable[..., Node]:
 
 
 # Every SymPy function that can be compiled, and its graph.
+def _either(condition: Node, yes: Node, no: Node) -> Node:
+    """A condition by cases, which SymPy makes of a comparison with a Piecewise."""
+    return node("or", node("and", condition, yes), node("and", node("not", condition), no))
+
+
 FUNCTIONS: dict[type[sp.Basic], Callable[..., Node]] = {
     sp.exp: _named("exp"),
     sp.log: _named("log"),
@@ -172,6 +177,7 @@ FUNCTIONS: dict[type[sp.Basic], Callable[..., Node]] = {
     sp.And: _folded("and"),
     sp.Or: _folded("or"),
     sp.Not: _named("not"),
+    sp.ITE: _either,
 }
 
 

@@ -65,7 +65,8 @@ def parse(
             raise OptionError(f"the name {reduction.name!r} is taken by a reduction; choose another")
     everything = sp.Tuple(lifted.expression, *(reduction.body for reduction in reductions))
     _check_numbers(text, everything)
-    _check_symbols(text, everything, inputs, params, {r.name for r in reductions})
+    own = {r.name for r in reductions} | ({LENGTH} if lifted.indexed else set())
+    _check_symbols(text, everything, inputs, params, own)
     return Formula(
         text=text,
         expression=lifted.expression,
@@ -183,7 +184,7 @@ def _check_symbols(
     params: Mapping[str, float],
     internal: set[str],
 ) -> None:
-    known = set(inputs) | set(params) | internal | ({LENGTH} if internal else set())
+    known = set(inputs) | set(params) | internal
     for symbol in sorted(symbols(expression), key=str):
         if symbol.name not in known:
             at = text.find(symbol.name) if isinstance(text, str) else -1

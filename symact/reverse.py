@@ -194,10 +194,12 @@ def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     result = stages.get(name)
     if not isinstance(result, Map) or name not in elements:
         return {}
-    inside = [f for f in sp.Mul.make_args(result.expression) if has_any(f, elements)]
+    factors = sp.Mul.make_args(result.expression)
+    inside = [f for f in factors if has_any(f, elements)]
     if len(inside) != 1 or not isinstance(inside[0], sp.exp):
         return {}
-    return {inside[0]: sp.Symbol(name, real=True) * inside[0] / result.expression}
+    outside = sp.Mul(*(f for f in factors if f is not inside[0]))
+    return {inside[0]: sp.Symbol(name, real=True) / outside}
 
 
 def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:

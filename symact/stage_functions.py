@@ -3,18 +3,24 @@
     log(1 + exp((a - b)/s))  =  f(t)  with  t = (a - b)/s
 
 f is a function of one variable then, and so are its derivatives: they are stabilized as every activation is.
-Where an expression is no sum of products of such functions, each of them becomes a stage.
+Where an expression is no sum of products of such functions, each of them becomes a stage. Sums of several
+variables with exponentials among their terms have the largest taken out:
+
+    log(r + exp(a))  =  m + log(r·exp(-m) + exp(a - m))  with  m = Max(0, a)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import Map, Program, Stage, has_any
+from symact.program import Map, Program, Reduce, Stage, has_any
+from symact.rescale.questions import exponent
+from symact.rescale.rewriting import one_exponential
 from symact.stabilize.separate import separated
 from symact.worth import worth_stabilizing
 
@@ -25,32 +31,40 @@ def with_functions(program: Program, known: int = 0) -> Program:
     The first ``known`` stages stay as they are.
     """
     norms = {norm.symbol.name for norm in program.functions_of}
-    new = _Stages([*program.stages[:known]], {}, norms)
+    new = _Stages([*program.stages[:known]], {}, norms, {*program.constants}, _largest_parts(program))
     for stage in program.stages[known:]:
         if isinstance(stage, Map) and worth_stabilizing(stage.expression):
             expression = new.with_arguments(stage.expression)
+            expression = expression if known else new.with_offsets(expression)
             if not _is_separable(expression):
                 expression = new.with_functions(expression)
             stage = Map(stage.target, expression)
         new.stages.append(stage)
-    return replace(program, stages=tuple(new.stages))
+    return replace(program, stages=tuple(new.stages), constants=frozenset(new.constants))
 
 
 def _is_separable(expression: sp.Expr) -> bool:
     products = separated(expression, frozenset(symbol.name for symbol in expression.free_symbols))
-    return bool(products) and all(len(f.free_symbols) <= 1 for p in products for f in p.values())
+    return products is not None and all(len(f.free_symbols) <= 1 for p in products for f in p.values())
 
 
 @dataclass(frozen=True)
 class _Stages:
-    """The stages so far, arguments and functions that have become one, and the names of norms.
+    """The stages so far, and what has become one.
 
-    Functions of a norm are stabilized together with the vector's direction.
+    Attributes:
+        stages: so far.
+        known: arguments, functions and offsets by their expressions.
+        norms: names; functions of a norm are stabilized together with the vector's direction.
+        constants: names of what nothing is derived by.
+        shifts: what each is the largest of.
     """
 
     stages: list[Stage]
     known: dict[sp.Expr, sp.Symbol]
     norms: set[str]
+    constants: set[str]
+    shifts: dict[sp.Symbol, tuple[sp.Expr, ...]]
 
     def symbol(self, expression: sp.Expr, kind: str) -> sp.Symbol:
         if expression not in self.known:
@@ -73,6 +87,43 @@ class _Stages:
                 return function.xreplace({t: self.symbol(argument, "argument")})
         return self.rebuilt(part, self.with_arguments)
 
+    def with_offsets(self, expression: sp.Expr) -> sp.Expr:
+        """``expression`` with the largest term taken out of sums in logarithms and denominators."""
+        offsets: set[sp.Symbol] = set()
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            if isinstance(part, sp.log) and self.is_mixed(part.args[0]):
+                m, rest = self.without_largest(part.args[0])
+                return m + sp.log(rest)
+            if part.is_Pow and part.exp.is_negative and self.is_mixed(part.base):
+                m, rest = self.without_largest(part.base)
+                offsets.add(m)
+                return sp.exp(part.exp * m) * rest**part.exp
+            return one_exponential(part) if offsets & part.free_symbols else part
+
+        return rewrite(expression, visit)
+
+    def is_mixed(self, part: sp.Expr) -> bool:
+        """Whether exponentials and something else are added, and it is no function of one variable."""
+        if not part.is_Add or len(part.free_symbols) < 2:
+            return False
+        return not all(self.is_bounded(exponent(term)) for term in part.args)
+
+    def is_bounded(self, exponent: sp.Expr) -> bool:
+        """Whether it is a distance below shifts: 0 for one of what they are the largest of."""
+        shifts = sorted(self.shifts.keys() & exponent.free_symbols, key=str)
+        if any(exponent.coeff(shift).is_nonnegative for shift in shifts):
+            return False
+        choices = product(*(self.shifts[shift] for shift in shifts))
+        return any(exponent.xreplace(dict(zip(shifts, found, strict=True))) == 0 for found in choices)
+
+    def without_largest(self, part: sp.Expr) -> tuple[sp.Symbol, sp.Expr]:
+        """The largest exponent in a sum, or 0, and the sum divided by its exponential."""
+        largest = sp.Max(*(exponent(term) for term in part.args))
+        m = self.symbol(largest, "offset")
+        self.constants.add(m.name)
+        return m, sp.Add(*(one_exponential(sp.Mul(term, sp.exp(-m))) for term in part.args))
+
     def with_functions(self, part: sp.Expr) -> sp.Expr:
         """``part`` with its largest functions of one variable as stages."""
         if not part.has(sp.Function):
@@ -87,8 +138,21 @@ class _Stages:
         groups = _groups(part) if part.is_Add or part.is_Mul else []
         if len(groups) > 1:
             return part.func(*map(visit, groups))
+        if part.is_Pow and not part.exp.is_number and part.exp.could_extract_minus_sign():
+            return visit(1 / part.base) ** -part.exp  # 1/(1 + exp(-x)) is in range where 1 + exp(-x) is not
         args = [visit(arg) if isinstance(arg, sp.Expr) else arg for arg in part.args]
         return part if args == list(part.args) else part.func(*args)
+
+
+def _largest_parts(program: Program) -> dict[sp.Symbol, tuple[sp.Expr, ...]]:
+    """By shift, what it is the largest of."""
+    maps = {stage.target: stage.expression for stage in program.stages if isinstance(stage, Map)}
+    return {
+        sp.Symbol(stage.target, real=True): source.args if isinstance(source, sp.Max) else (source,)
+        for stage in program.stages
+        if isinstance(stage, Reduce) and stage.kind == "shift"
+        for source in [maps[stage.source]]
+    }
 
 
 def _groups(part: sp.Expr) -> list[sp.Expr]:
@@ -123,7 +187,7 @@ def _canonical(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 
 
 def _in_terms_of(part: sp.Expr, argument: sp.Expr, t: sp.Symbol) -> sp.Expr:
-    """``part`` with ``t`` for ``argument``, for its multiples, and where it is a part of sums and products."""
+    """``part`` with ``t`` for ``argument``, for its multiples, and in sums and products that hold it."""
     own = argument.free_symbols
 
     def visit(current: sp.Basic) -> sp.Basic:

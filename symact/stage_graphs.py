@@ -21,7 +21,8 @@ from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
-from symact.stage_rewrites import with_means_near_one, with_quotients
+from symact.stage_exponents import below_shifts, times_and_distance, with_whole_exponents
+from symact.stage_rewrites import with_means_near_one, with_numbers_last, with_quotients
 from symact.worth import worth_stabilizing
 
 # The exponential of this is 0 in every format.
@@ -70,7 +71,8 @@ class Builder:
             # The scale times a sum may be beyond the range where the scale times the mean is not.
             return self.map(expression / last, program) * self.map(last, program)
         expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
-        expression = self.with_finite_logarithms(self.with_finite_weights(expression, program), program)
+        expression = self.with_finite_weights(with_whole_exponents(expression, program), program)
+        expression = self.with_finite_logarithms(expression, program)
         guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
@@ -87,7 +89,8 @@ class Builder:
         replaced = {
             current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
         }
-        return with_means_near_one(with_quotients(rebuild(graph, replaced) if replaced else graph))
+        graph = with_numbers_last(rebuild(graph, replaced) if replaced else graph)
+        return with_means_near_one(with_quotients(graph))
 
     def with_reduced_quotients(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """e·r/S as e·(r/S), S a sum of terms of which the largest is about 1: a division less an element."""
@@ -128,15 +131,14 @@ class Builder:
 
     def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
-        shifts = {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
         maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
-        below = {name for name, e in maps.items() if e.is_Add and has_any(e, shifts)}
+        below = below_shifts(program)
 
         def visit(part: sp.Basic) -> sp.Basic:
             for factor in part.args if part.is_Mul else ():
                 # The result stands for its exponential in the derivatives.
                 for inside in sp.Mul.make_args(maps.get(str(factor), factor)):
-                    found = _times_and_distance(inside, below)
+                    found = times_and_distance(inside, below)
                     rest = sp.Mul(*(other for other in part.args if other != factor))
                     if found and found[1] in rest.free_symbols:
                         return factor * rest.xreplace({found[1]: self.near(*found, program)})
@@ -246,7 +248,12 @@ class Builder:
 
 
 def _vanishes(base: sp.Expr, vanishing: Collection[str]) -> bool:
-    """Whether ``base`` is a reduction that may be 0, or a sum of multiples and roots of such alone."""
+    """Whether ``base`` is a reduction that may be 0, or a sum of multiples and roots of such alone.
+
+    Or 0 on a half line, where a power of it has the slope 0.
+    """
+    if isinstance(base, sp.Max) and sp.S.Zero in base.args:
+        return True
     if base.is_Add:
         return all(_vanishes(term, vanishing) for term in base.args)
     symbols = [factor.as_base_exp() for factor in sp.Mul.make_args(base) if factor.free_symbols - {COUNT}]
@@ -277,16 +284,6 @@ def _with_direction(product: Product, program: Program) -> Product:
 def _scales(program: Program) -> frozenset[str]:
     """What vectors are divided by."""
     return frozenset(s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale")
-
-
-def _times_and_distance(part: sp.Expr, below: set[str]) -> tuple[sp.Expr, sp.Symbol] | None:
-    """g and d of exp(g·d), d one of ``below``."""
-    if not isinstance(part, sp.exp):
-        return None
-    (argument,) = part.args
-    distances = [f for f in sp.Mul.make_args(argument) if f.is_Symbol and f.name in below]
-    times = argument / distances[0] if len(distances) == 1 else sp.S.NegativeOne
-    return None if times.is_negative else (times, distances[0])
 
 
 def _has_denominators(expression: sp.Expr) -> bool:

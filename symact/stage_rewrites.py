@@ -24,6 +24,31 @@ def with_quotients(graph: Node) -> Node:
     return rebuild(graph, exchanged) if exchanged else graph
 
 
+def with_numbers_last(graph: Node) -> Node:
+    """c + a - b as a - b + c: what is left of two large numbers may be smaller than c."""
+    exchanged: dict[Node, Node] = {}
+    nodes = [*walk([graph])]
+    inner = {n.args[0] for n in nodes if n.op in ("add", "sub")}
+    for current in nodes:
+        links = [] if current in inner else _sum_of_more_than_two(current)
+        if links:
+            first, *others = links[::-1]
+            total = first.args[1] if first.op == "add" else -first.args[1]
+            for link in others:
+                total = node(link.op, total, link.args[1])
+            exchanged[current] = total + first.args[0]
+    return rebuild(graph, exchanged) if exchanged else graph
+
+
+def _sum_of_more_than_two(current: Node) -> list[Node]:
+    """The additions and subtractions that begin with a number, the last one first."""
+    links = []
+    while current.op in ("add", "sub"):
+        links.append(current)
+        current = current.args[0]
+    return links if current.op == "const" and len(links) > 1 else []
+
+
 def with_means_near_one(graph: Node) -> Node:
     """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
     exchanged: dict[Node, Node] = {}

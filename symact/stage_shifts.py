@@ -3,9 +3,10 @@
 Exponents are rounded before the shift is taken from them. XLA computes a·b - c with the unrounded product,
 and where c is the maximum of the rounded ones the difference, which is to be 0 at most, may be thousands.
 
-Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks
-for the largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where
-nothing is made of them but their sum and quotients by it: a weight near the largest number would overflow.
+Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift
+does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks for the
+largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where nothing
+is made of them but their sum and quotients by it: a weight near the largest number would overflow.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _is_shift(current: Node) -> bool:
 
 
 def _products(exponent: Node) -> set[Node]:
-    """Products that a difference could be contracted with: the exponent, its terms, what it is an extremum of."""
+    """Products that a difference could be contracted with: the exponent, its terms, or of an extremum."""
     if exponent.op in ("mul", "div", "square"):
         return {exponent}
     if exponent.op in ("add", "sub", "neg", "max", "min", "reduce_max", "reduce_min"):

@@ -24,6 +24,8 @@ def worth_stabilizing(expression: sp.Expr) -> bool:
 
 def _is_plain(function: sp.Expr) -> bool:
     argument = function.args[0]
+    if isinstance(argument, sp.Abs | sp.Max | sp.Min):
+        return all(part.is_number or part.is_Symbol for part in argument.args)
     return bool(
         argument.is_Symbol or (argument.is_Mul and argument.args[0].is_number and len(argument.args) == 2)
     )

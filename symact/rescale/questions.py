@@ -33,6 +33,22 @@ def exponents_beside(symbol: sp.Symbol, later: tuple[Stage, ...], elements: set[
     return {sp.S.Zero if has_any(e, elements) else e for e in found}
 
 
+def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: set[str]) -> bool:
+    """Whether ``symbol`` is only added to something times another of ``sums``: its own size says nothing."""
+    terms_of_it = [
+        term
+        for stage in later
+        if isinstance(stage, Map)
+        for part in dag(stage.expression)
+        if part.is_Add
+        for term in part.args
+        if symbol in term.free_symbols
+    ]
+    return bool(terms_of_it) and all(
+        _is_multiple(symbol, term) and has_any(term, sums - {symbol.name}) for term in terms_of_it
+    )
+
+
 def _terms_beside(symbol: sp.Symbol, later: tuple[Stage, ...]) -> set[sp.Expr]:
     found: set[sp.Expr] = set()
     for stage in later:
@@ -63,8 +79,22 @@ def wholes(symbol: sp.Symbol, later: tuple[Stage, ...]) -> list[sp.Expr]:
         if isinstance(stage, Map)
         for part in dag(stage.expression)
         if isinstance(part, sp.Expr) and symbol in part.free_symbols
-        if not isinstance(part, _ALGEBRAIC) or _is_exponential(part)
+        if not isinstance(part, _ALGEBRAIC)
+        or _is_exponential(part)
+        or _is_beside_numbers(symbol, part, is_divisor(symbol, later))
     ]
+
+
+def _is_beside_numbers(symbol: sp.Symbol, part: sp.Expr, divided: bool) -> bool:
+    """log(1 + s), which has the digits of a small s; sqrt(s) - 1, whose slope has a direction at any size.
+
+    Where something is ``divided`` by sqrt(s) + 1, the scale cancels.
+    """
+    if part.free_symbols != {symbol}:
+        return False
+    if isinstance(part, sp.log):
+        return bool(part.args[0].is_Add)
+    return not divided and part.is_Add and any(p.is_Pow and not p.exp.is_integer for p in part.args)
 
 
 def is_divisor(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:

@@ -222,10 +222,11 @@ def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) 
 def unfolded(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
     """M as exp(m) where it has not cancelled; exponentials of one product become one."""
     unfolded = expression.xreplace({factor: sp.exp(m) for factor, m in factors.items() if m is not None})
-    return rewrite(unfolded, _one_exponential)
+    return rewrite(unfolded, one_exponential)
 
 
-def _one_exponential(current: sp.Basic) -> sp.Basic:
+def one_exponential(current: sp.Basic) -> sp.Basic:
+    """A product with one exponential instead of several."""
     if not current.is_Mul:
         return current
     exponentials = [f for f in current.args if isinstance(f, sp.exp)]

@@ -62,10 +62,11 @@ def rewrite_exponentials(
     shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
     shifted = unfolded(shifted, new.factors)
     # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
-    weighted = sp.expand_mul(
-        shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
-    )
-    parts = sp.Poly(weighted, m).all_coeffs()[::-1] if weighted.is_polynomial(m) else [shifted]
+    weighted = shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
+    if m in weighted.free_symbols and (expanded := sp.expand_mul(weighted)).is_polynomial(m):
+        parts = sp.Poly(expanded, m).all_coeffs()[::-1]
+    else:
+        parts = [shifted]
     total = sp.Add(
         *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
     )

@@ -14,6 +14,7 @@ from symact.rescale.questions import (
     is_added,
     is_bare,
     is_divisor,
+    is_multiplied,
     is_nonnegative,
     terms,
     wholes,
@@ -35,6 +36,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         else:
             # Terms that are divided by such a sum themselves need no other shift.
             free = factor_powers(new, bare, exponents) == {sp.S.Zero}
+            sums = {s.target for s in new.program.stages if isinstance(s, Reduce) and s.kind == "sum"}
+            free = free or is_multiplied(symbol, later, sums)
             beside = set() if free else exponents_beside(symbol, later, new.elements)
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return

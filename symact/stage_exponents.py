@@ -1,0 +1,49 @@
+"""Stage exponents: exponentials of distances below a shift, as they occur in stages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sympy as sp
+
+from symact.expressions import rewrite
+from symact.program import Map, Program, Reduce, has_any
+
+
+def _shifts(program: Program) -> set[str]:
+    return {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
+
+
+def below_shifts(program: Program) -> dict[str, sp.Expr]:
+    """Distances of exponents below their shift, by name."""
+    shifts = _shifts(program)
+    maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
+    return {name: e for name, e in maps.items() if e.is_Add and has_any(e, shifts)}
+
+
+def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
+    """exp(m)·exp(d) as the exponential of m + d, the exponent itself: ∞·0 would be undefined."""
+    shifts, below = _shifts(program), below_shifts(program)
+    distances = {sp.Symbol(name, real=True): distance for name, distance in below.items()}
+
+    def visit(part: sp.Basic) -> sp.Basic:
+        exponentials = [f for f in part.args if isinstance(f, sp.exp)] if part.is_Mul else []
+        total = sp.Add(*(f.args[0] for f in exponentials))
+        if len(exponentials) < 2 or not has_any(total, shifts) or not has_any(total, below):
+            return part
+        whole = sp.expand(total.xreplace(distances))
+        if has_any(whole, shifts):
+            return part
+        return sp.Mul(sp.exp(whole), *(f for f in part.args if f not in exponentials))
+
+    return rewrite(expression, visit) if below else expression
+
+
+def times_and_distance(part: sp.Expr, below: Collection[str]) -> tuple[sp.Expr, sp.Symbol] | None:
+    """g and d of exp(g·d), d one of ``below``."""
+    if not isinstance(part, sp.exp):
+        return None
+    (argument,) = part.args
+    distances = [f for f in sp.Mul.make_args(argument) if f.is_Symbol and f.name in below]
+    times = argument / distances[0] if len(distances) == 1 else sp.S.NegativeOne
+    return None if times.is_negative else (times, distances[0])
