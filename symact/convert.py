@@ -33,7 +33,7 @@ def _add(args: list[Node], expression: sp.Add) -> Node:
         if total is None:
             total = args[i]
         elif negative[i]:
-            total = total - _negated(args[i])
+            total = total - negated(args[i])
         else:
             total = total + args[i]
     assert total is not None
@@ -44,7 +44,7 @@ def _is_negative_term(term: sp.Expr) -> bool:
     return bool(term.could_extract_minus_sign()) and (term.is_Mul or term.is_Number)
 
 
-def _negated(argument: Node) -> Node:
+def negated(argument: Node) -> Node:
     """The negation of a term that starts with a minus, without the minus."""
     if argument.op == "const":
         return const(-exact(argument))
@@ -52,7 +52,9 @@ def _negated(argument: Node) -> Node:
         return argument.args[0]
     if argument.op in ("mul", "div"):
         first, second = argument.args
-        return node(argument.op, _negated(first), second)
+        if argument.op == "mul" and first == const(-1):
+            return second
+        return node(argument.op, negated(first), second)
     return -argument
 
 

@@ -12,10 +12,10 @@ from functools import reduce
 import numpy as np
 import sympy as sp
 
-from symact.convert import to_graph
+from symact.convert import negated, to_graph
 from symact.expressions import dag, rewrite
 from symact.formula import Formula
-from symact.graph import Node, const, node, rebuild, var, walk
+from symact.graph import Node, const, exact, node, rebuild, var, walk
 from symact.numbers import as_float
 from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
@@ -83,7 +83,7 @@ class Builder:
             products = separated(lumped, frozenset(symbol.name for symbol in lumped.free_symbols))
         if products and all(_is_stabilizable(p) for p in products):
             terms = [self.product(product, program) for product in products]
-            graph = reduce(lambda a, b: a + b, terms)
+            graph = reduce(_plus, terms)
         else:
             graph = to_graph(guarded, formula=self.formula.text)
         replaced = {
@@ -206,6 +206,9 @@ class Builder:
         return reduce(lambda a, b: a * b, factors) if factors else const(1)
 
     def stable(self, function: sp.Expr, name: str, program: Program) -> Node:
+        number, function = function.as_coeff_Mul()
+        if number != 1:  # multiples have one search in common
+            return const(number) * self.stable(function, name, program)
         (symbol,) = function.free_symbols
         key = function, name
         if key not in self.memo:
@@ -245,6 +248,15 @@ class Builder:
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
+
+
+def _plus(total: Node, term: Node) -> Node:
+    """Their sum; a term with a minus in front is subtracted without it."""
+    first = term
+    while first.op in ("mul", "div"):
+        first = first.args[0]
+    minus = first.op == "neg" or (first.op == "const" and exact(first).is_negative)
+    return total - negated(term) if minus else total + term
 
 
 def _vanishes(base: sp.Expr, vanishing: Collection[str]) -> bool:

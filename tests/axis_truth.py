@@ -5,11 +5,14 @@ from __future__ import annotations
 import mpmath as mp
 import numpy as np
 import sympy as sp
+import tensorflow as tf
 
 from symact.parse import parse
 from symact.program import LENGTH, POSITION, Map, lower
 
 DIGITS = 300
+# In units of terms of size 1, which cancel: exponentials and logarithms of sums of them; third moments.
+_IN_TERMS = ("exp", "log", "^3,j)")
 _REDUCTIONS = {"sum": mp.fsum, "max": max, "min": min}
 
 
@@ -105,3 +108,29 @@ def ulp(result, truth, scale=0.0):
     size = max(np.abs(truth[~beyond]).max(), min(scale, 3.4e38), 2.0**-126)
     excess = np.abs(result - truth)[~beyond] - 2.0**-126
     return excess.max() / (size * 2.0**-23)
+
+
+def check(compiled, formula, options, inputs, parameters, bound=10):
+    """Value and all gradients of ``formula`` within ``bound`` ULP of the largest element or of its terms."""
+    options = {**options, "params": dict.fromkeys(parameters, 1.5)} if parameters else options
+    activation = compiled(formula, name="over_axis", trainable=tuple(parameters), **options)
+    length = len(next(iter(inputs.values())))
+    upstream = np.float32(
+        np.random.default_rng(1).normal(size=length if activation.formula.keeps_axis else 1)
+    )
+    y, gradients = _gradients(activation, inputs, parameters, upstream)
+    value, exact = Truth(formula, **options, trainable=tuple(parameters))({**inputs, **parameters}, upstream)
+    in_terms = any(word in formula for word in _IN_TERMS)
+    assert ulp(y, value, 1.0 if in_terms else 0.0) < bound
+    for name, gradient in gradients.items():
+        truth, scale = exact[name]
+        assert ulp(gradient, truth, max(scale, 0.1 if in_terms else 0.0)) < bound, name
+
+
+def _gradients(activation, inputs, parameters, upstream):
+    tensors = {k: tf.constant(np.float32(v)) for k, v in {**inputs, **parameters}.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(list(tensors.values()))
+        y = activation(*(tensors[name] for name in inputs), **{name: tensors[name] for name in parameters})
+    gradients = tape.gradient(y, tensors, tf.reshape(tf.constant(upstream), y.shape))
+    return y.numpy(), {k: g.numpy() for k, g in gradients.items()}

@@ -1,0 +1,87 @@
+"""Formulas over an axis whose functions have compound arguments, or softmaxes inside of other sums.
+
+Against 300 digits of the formula as written, as in test_axis_parameters.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from axis_truth import check
+
+ORDINARY = np.random.default_rng(5).normal(size=5)
+SIZES = ((1.0, 1.0), (30.0, 1.0), (1e3, 1.0), (1.0, 1e3), (1e15, 1e5), (1e-20, 1e-20))
+P, Q = "exp(a[j])/Sum(exp(a[k]),k)", "exp(b[j])/Sum(exp(b[k]),k)"
+# Formula of a, or of a and b: its parameters.
+FORMULAS = {
+    # functions of one compound argument
+    "Mean(log(1+exp(-(a[j]-b[j])/T)),j)": {"T": 0.8},
+    "s*Mean(log(cosh((a[j]-b[j])/s)),j)": {"s": 0.5},
+    "log(1+exp(w*(Sum(a[j],j)-Sum(b[j],j))))": {"w": 0.1},
+    "log(1+exp(ReduceMax(a[j],j)-ReduceMax(b[j],j)))": {},
+    "a[i]/(1+exp(-(w*Mean(b[j],j)+c)))": {"w": 1.5, "c": 0.2},
+    "Mean(1/(exp((a[j]-m)/T)+1),j)": {"T": 0.7, "m": 0.3},
+    "g[i]*a[i]/(1+exp(-v[i]*a[i]))/sqrt(Mean((a[j]-Mean(a[k],k))^2,j)+0.00001)": {"g": 1.1, "v": 1.3},
+    "a[i]*tanh(log(1+exp(Mean(a[j],j))))": {},
+    # functions of one variable in what does not separate
+    "Mean(b[j]/(1+exp(-a[j]))^h*log(1+exp(a[j])),j)": {"h": 1.5},
+    # sums of exponentials and others
+    "Mean((b[j]+r)*log(r+exp(a[j]))-b[j]*a[j],j)": {"r": 2.0},
+    "b[i]*exp(a[i])/(r+exp(a[i]))": {"r": 2.0},
+    "log(2+Sum(exp(3*a[j]),j)*Sum(exp(-2*b[j]),j))": {},
+    # softmaxes inside of other sums
+    f"1-Sum(b[j]*{P},j)-Sum(b[j]*log({P}),j)": {},
+    f"Sum({P}*(b[j]-Sum({P}*b[j],j))^2,j)": {},
+    f"log(n)+Sum({P}*log({P}),j)": {},
+    f"1-Sum(sqrt(({P})*({Q})),j)": {},
+    # differences and norms
+    "(a[i]-ReduceMin(a[j],j))/(ReduceMax(a[j],j)-ReduceMin(a[j],j)+0.00001)": {},
+    "sqrt(Sum(exp(b[j])*a[j]^2,j))": {},
+    "a[i]*log(1+sqrt(Sum(a[j]^2,j)))/sqrt(Sum(a[j]^2,j))": {},
+    "(sqrt(Sum(a[j]^2,j))-1)^2": {},
+    "a[i]*Max(1-t/sqrt(Sum(a[j]^2,j)),0)": {"t": 0.4},
+    "g*Max(a[i],0)^p/(0.5+Mean(Max(a[j],0)^p,j))": {"g": 1.1, "p": 0.6},
+    "Mean(exp(a[j]),j)": {},
+    "a[i]/n": {},
+}
+# Beyond this size the value overflows.
+LARGEST = {"Mean(exp(a[j]),j)": 30.0, "sqrt(Sum(exp(b[j])*a[j]^2,j))": 30.0}
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_value_and_all_gradients(formula, sizes, compiled):
+    if max(sizes) > LARGEST.get(formula, np.inf):
+        pytest.skip("the value overflows")
+    inputs = {
+        name: np.float32(size * np.roll(ORDINARY, i))
+        for i, (name, size) in enumerate(zip("ab", sizes, strict=True))
+        if f"{name}[" in formula
+    }
+    parameters = {
+        k: np.linspace(v, -v, 5, dtype=np.float32) if f"{k}[" in formula else np.float32(v)
+        for k, v in FORMULAS[formula].items()
+    }
+    check(compiled, formula, {"inputs": tuple(inputs)}, inputs, parameters)
+
+
+def test_equal_elements(compiled):
+    formula = "(a[i]-ReduceMin(a[j],j))/(ReduceMax(a[j],j)-ReduceMin(a[j],j)+0.00001)"
+    np.testing.assert_array_equal(compiled(formula, inputs=("a",))(np.full(4, 1e30, np.float32)), np.zeros(4))
+
+
+def test_no_slope_where_a_power_is_rectified(compiled):
+    x = tf.constant([-1.0, 0.0, 4.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compiled("Sum(Max(x[j],0)^p,j)", params={"p": 0.5})(x)
+    np.testing.assert_allclose(tape.gradient(y, x), [0, 0, 0.25])
+
+
+def test_beside_what_overflows(compiled):
+    x = tf.constant([1e4, 1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compiled("Mean(exp(x[j]),j)")(x)
+    np.testing.assert_allclose(tape.gradient(y, x), [np.inf, np.e / 2], rtol=1e-6)
