@@ -33,6 +33,7 @@ FORMULAS = {
     # softmaxes inside of other sums
     f"1-Sum(b[j]*{P},j)-Sum(b[j]*log({P}),j)": {},
     f"Sum({P}*(b[j]-Sum({P}*b[j],j))^2,j)": {},
+    f"Sum({P}*(a[j]-Sum({P}*a[j],j))^2,j)": {},
     f"log(n)+Sum({P}*log({P}),j)": {},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
     # differences and norms

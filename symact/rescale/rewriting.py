@@ -142,8 +142,11 @@ def _with_known_exponents(part: sp.Basic, table: dict[sp.Expr, sp.Expr]) -> sp.B
 
 
 def _is_sum_of_shift(key: sp.Expr, value: sp.Expr) -> bool:
-    """Whether an entry says exponent = d + m, which is right only where m cancels."""
-    return bool(value.is_Add) and not isinstance(key, sp.exp)
+    """Whether an entry says exponent = d + m, which is right only where m cancels.
+
+    A sum of elements of such a size holds its own name: what stands for it holds everywhere.
+    """
+    return bool(value.is_Add) and not isinstance(key, sp.exp) and key not in value.free_symbols
 
 
 def _with_shifted_elements(new: Rewriting, expression: sp.Expr) -> sp.Expr:

@@ -62,7 +62,10 @@ def rewrite_exponentials(
     shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
     shifted = unfolded(shifted, new.factors)
     # Weights are taken relative to m as well: Sum(x·exp(x)) = M·(Sum(d·exp(d)) + m·Sum(exp(d))).
-    weighted = shifted.xreplace({k: v for k, v in new.exchanged.items() if m in v.free_symbols})
+    in_distances = {
+        k: v for k, v in new.exchanged.items() if m in v.free_symbols and not k.free_symbols & v.free_symbols
+    }
+    weighted = shifted.xreplace(in_distances)
     if m in weighted.free_symbols and (expanded := sp.expand_mul(weighted)).is_polynomial(m):
         parts = sp.Poly(expanded, m).all_coeffs()[::-1]
     else:
