@@ -17,6 +17,7 @@ from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_functions import with_functions
 from symact.stage_graphs import REDUCTIONS, Builder
+from symact.stage_rewrites import with_second_projections
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 
@@ -56,6 +57,7 @@ def schedule_axis(
     for name, fmt in FORMATS.items():
         builder = Builder(program.formula, fmt, at_zero, prefer)
         levels = [[builder.graph(p, output) for output in p.outputs] for p in chain]
+        levels[1:2] = [[with_second_projections(graph) for graph in graphs] for graphs in levels[1:2]]
         forward, *backward = with_rounded_exponents(with_tried_shifts(levels))
         backward = [
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]

@@ -49,6 +49,50 @@ def _sum_of_more_than_two(current: Node) -> list[Node]:
     return links if current.op == "const" and len(links) > 1 else []
 
 
+def with_second_projections(root: Node) -> Node:
+    """u - Σ(w·u), w weights whose sum is 1, with the same taken from the difference again.
+
+    Where one weight is almost 1, the difference is hardly more than a rounding error, of which the second
+    time leaves nothing. Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9).
+    """
+    found = {n: left for n in walk([root]) if n.op == "sub" and (left := _left_over(n)) is not None}
+    return rebuild(root, {n: n - left for n, left in found.items()}) if found else root
+
+
+def _left_over(difference: Node) -> Node | None:
+    """What a projection of ``difference`` takes from it; None where it is no projection."""
+    u, taken = difference.args
+    if taken.op == "reduce_sum":
+        for w in _factors(taken.args[0]):
+            if _sums_to_one(w) and _same_factors(taken.args[0], u, w):
+                return node("reduce_sum", difference * w)
+    if taken.op == "div" and taken.args[0].op == "reduce_sum":
+        total = _total(taken.args[1])
+        if total.op == "reduce_sum" and _same_factors(taken.args[0].args[0], u, total.args[0]):
+            return node("reduce_sum", difference * total.args[0]) / taken.args[1]
+    return None
+
+
+def _sums_to_one(weight: Node) -> bool:
+    return weight.op == "div" and _total(weight.args[1]) == node("reduce_sum", weight.args[0])
+
+
+def _total(divisor: Node) -> Node:
+    """A divisor without its guard against 0."""
+    return divisor.args[2] if divisor.op == "where" else divisor
+
+
+def _same_factors(product: Node, *others: Node) -> bool:
+    factors = [factor for other in others for factor in _factors(other)]
+    return sorted(map(id, _factors(product))) == sorted(map(id, factors))
+
+
+def _factors(product: Node) -> list[Node]:
+    if product.op != "mul":
+        return [product]
+    return [factor for arg in product.args for factor in _factors(arg)]
+
+
 def with_means_near_one(graph: Node) -> Node:
     """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
     exchanged: dict[Node, Node] = {}

@@ -6,6 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import tensorflow as tf
+from axis_truth import Truth
 
 
 def _mean(values):
@@ -106,6 +107,32 @@ def test_value_and_vjp_at_the_ends_of_the_range(formula, name, compiled):
         # Sums of exponentials that nearly cancel are right in units of their terms, which are about 1.
         assert _ulp(y, value, 1.0 if "log" in formula else 0.0) < 8
         assert _ulp(gradient, vjp, 0.1 if "exp" in formula else 0.0) < 8
+
+
+SATURATED = {
+    "exp(x[i])/Sum(exp(x[j]),j)": [1.0, -0.5, 2.0, 0.25],
+    "exp(x[i]/T)/Sum(exp(x[j]/T),j)": [1.0, -0.5, 2.0, 0.25],
+    "exp(2*x[i])/Sum(exp(2*x[j]),j)": [0.5, 0.25, 0.125, 0.0],
+    "Sum(w[j]*exp(x[j]),j)/Sum(exp(x[j]),j)": [1.0],
+}
+
+
+@pytest.mark.parametrize("x", [[3, 2, 1, 0], [9, 1, -1, 2], [20, 1, -3, 2], [60, 0, 1, 2]])
+@pytest.mark.parametrize("formula", SATURATED)
+def test_gradients_of_saturated_weights(formula, x, compiled):
+    options = {"params": {"T": 2.0}} if "T" in formula else {}
+    options |= {"inputs": ("x", "w")} if "w" in formula else {}
+    upstream = np.float32(SATURATED[formula])
+    x, w = tf.constant(x, tf.float32), np.float32([2.0, -1.0, 0.5, 3.0])
+    inputs = (x, w) if "w" in formula else (x,)
+    activation = compiled(formula, **options)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = activation(*inputs)
+    gradient = tape.gradient(y, x, tf.reshape(upstream, y.shape)).numpy()
+    given = {"x": x.numpy(), "w": w} if "w" in formula else {"x": x.numpy()}
+    _, exact = Truth(formula, **options)({**given, **options.get("params", {})}, upstream)
+    assert _ulp(gradient, exact["x"][0].astype(np.float32)) < 5
 
 
 APART = {
