@@ -56,7 +56,7 @@ def schedule_axis(
     kept = {}
     for name, fmt in FORMATS.items():
         builder = Builder(program.formula, fmt, at_zero, prefer)
-        levels = [[builder.graph(p, output) for output in p.outputs] for p in chain]
+        levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
         levels[1:2] = [[with_second_projections(graph) for graph in graphs] for graphs in levels[1:2]]
         forward, *backward = with_rounded_exponents(with_tried_shifts(levels))
         backward = [

@@ -35,11 +35,13 @@ class Builder:
 
     def __init__(self, formula: Formula, fmt: Format, at_zero: str, prefer: str) -> None:
         self.formula, self.fmt, self.at_zero, self.prefer = formula, fmt, at_zero, prefer
+        self.order = 0
         self.memo: dict[tuple[sp.Expr, str], Node] = {}
         self.nodes: dict[str, Node] = {}
 
-    def graph(self, program: Program, output: str) -> Node:
-        """The graph of one result of ``program``."""
+    def graph(self, program: Program, output: str, order: int) -> Node:
+        """The graph of one result of ``program``, of which ``order`` derivatives have been taken."""
+        self.order = order
         for stage in program.stages:
             if stage.target in self.nodes:
                 continue
@@ -220,7 +222,7 @@ class Builder:
                 low = 0.0
             own = sp.Symbol(name, real=True)
             plain = rewrite(function, lambda part: own if part == symbol else part)
-            task = Task(plain, name, self.fmt, (low, high), 1, prefer=self.prefer)
+            task = Task(plain, name, self.fmt, (low, high), max(self.order, 1), prefer=self.prefer)
             self.memo[key] = task.run().graph
         return self.memo[key]
 
