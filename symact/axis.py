@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symact.agreement import agrees
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
 from symact.program import Map, Program, Reduce
@@ -27,9 +28,9 @@ TIES = ("share", "first")
 AT_ZERO = ("zero", "one")
 
 
-def programs(program: Program, order: int, ties: str) -> list[Program]:
-    """The rescaled program, its VJP, and the VJP of that."""
-    found = [with_functions(rescale(program))]
+def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:
+    """The rescaled program, or the one as it is, its VJP, and the VJP of that."""
+    found = [with_functions(rescale(program)) if rewritten else program]
     variables = program.formula.variables
     upstreams: tuple[str, ...] = ("upstream",)
     for level in range(1, min(order, _ORDER) + 1):
@@ -52,19 +53,11 @@ def schedule_axis(
 ) -> AxisSchedule:
     """Everything that is emitted for ``program``."""
     chain = programs(program, order, ties)
-    graphs = {}
-    kept = {}
-    for name, fmt in FORMATS.items():
-        builder = Builder(program.formula, fmt, at_zero, prefer)
-        levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
-        levels[1:2] = [[with_second_projections(graph) for graph in graphs] for graphs in levels[1:2]]
-        forward, *backward = with_rounded_exponents(with_tried_shifts(levels))
-        backward = [
-            [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
-            for level, graph in enumerate(backward, 1)
-        ]
-        kept[name] = _kept(forward, backward[0])
-        graphs[name] = [forward, *backward]
+    graphs, kept = _graphs(program, chain, at_zero, prefer)
+    agreed = agrees(program, ties, graphs["float64"])
+    if not agreed:
+        chain = programs(program, order, ties, rewritten=False)
+        graphs, kept = _graphs(program, chain, at_zero, prefer)
     widened = prefer != "fast" and not float32_serves(program.formula, graphs["float32"], graphs["float64"])
     if widened:  # the result, rounded to float32, does not stand for what it was
         kept["float64"] = [current for current in kept["float64"] if current not in graphs["float64"][0]]
@@ -78,8 +71,27 @@ def schedule_axis(
         widened=widened,
         jit_compile=jit_compile is not False,
         stages=tuple(_lines(chain[1])),
-        conventions=_conventions(chain[1], ties, at_zero, widened),
+        conventions=_conventions(chain[1], ties, at_zero, widened, agreed),
     )
+
+
+def _graphs(
+    program: Program, chain: Sequence[Program], at_zero: str, prefer: str
+) -> tuple[dict[str, list[list[Node]]], dict[str, list[Node]]]:
+    """By format, the graphs of the value and its VJPs, and what the first VJP takes from the value."""
+    graphs, kept = {}, {}
+    for name, fmt in FORMATS.items():
+        builder = Builder(program.formula, fmt, at_zero, prefer)
+        levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
+        levels[1:2] = [[with_second_projections(graph) for graph in level] for level in levels[1:2]]
+        forward, *backward = with_rounded_exponents(with_tried_shifts(levels))
+        backward = [
+            [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
+            for level, graph in enumerate(backward, 1)
+        ]
+        kept[name] = _kept(forward, backward[0])
+        graphs[name] = [forward, *backward]
+    return graphs, kept
 
 
 def _variables(formula: Formula, level: int) -> tuple[str, ...]:
@@ -156,7 +168,7 @@ def _lines(program: Program) -> list[str]:
     return lines[::-1]
 
 
-def _conventions(program: Program, ties: str, at_zero: str, widened: bool) -> tuple[str, ...]:
+def _conventions(program: Program, ties: str, at_zero: str, widened: bool, agreed: bool) -> tuple[str, ...]:
     lines = ["a quotient whose denominator is a sum or norm that is 0 counts as 0"]
     if at_zero == "one":
         lines = ["the reciprocal of a sum or norm that is 0 counts as 1"]
@@ -165,4 +177,8 @@ def _conventions(program: Program, ties: str, at_zero: str, widened: bool) -> tu
         lines.append(f"where several elements reach an extremum, its gradient is {shared}")
     if widened:
         lines.append("float32 is computed in float64: its own range or digits do not hold what is in between")
+    if not agreed:
+        lines.append(
+            "the stages are computed as written: what was made of them did not agree with the formula"
+        )
     return tuple(lines)

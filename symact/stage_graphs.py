@@ -34,8 +34,7 @@ class Builder:
     """Programs to graphs in one format; what was stabilized once is remembered."""
 
     def __init__(self, formula: Formula, fmt: Format, at_zero: str, prefer: str) -> None:
-        self.formula, self.fmt, self.at_zero, self.prefer = formula, fmt, at_zero, prefer
-        self.order = 0
+        self.formula, self.fmt, self.at_zero, self.prefer, self.order = formula, fmt, at_zero, prefer, 0
         self.memo: dict[tuple[sp.Expr, str], Node] = {}
         self.nodes: dict[str, Node] = {}
 
@@ -179,7 +178,8 @@ class Builder:
             powers = {base: f for f, base, exp in bases if base is not sp.E and not exp.is_negative}
 
             def finite(inner: sp.Basic) -> sp.Basic:
-                for base in sp.Mul.make_args(inner.args[0]) if isinstance(inner, sp.log) else ():
+                whole = inner.args[:1] if isinstance(inner, sp.log) else ()
+                for base in (*whole, *(f for w in whole for f in sp.Mul.make_args(w))):
                     # x·log(x) itself is stabilized as a function of x.
                     if base in powers and (powers[base].is_Pow or inner.args[0].is_Mul):
                         power = sp.Symbol(f"power_{len(self.nodes)}", real=True)

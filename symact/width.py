@@ -98,11 +98,14 @@ _MIXED = ([20, 0, -1], [38, 0, 1, 38], [-20, 0, -30], [0, 2])
 def _levels(levels: Sequence[Sequence[Node]], values: Mapping[str, Array], fmt: Format) -> list[list[Array]]:
     """The results of the value and of its VJP."""
     memo: dict[Node, Any] = {}
-    return [[_evaluated(root, values, fmt, memo) for root in roots] for roots in levels[:2]]
+    return [[evaluated(root, values, fmt, memo) for root in roots] for roots in levels[:2]]
 
 
-def _evaluated(root: Node, values: Mapping[str, Array], fmt: Format, memo: dict[Node, Any]) -> Array:
-    """The result of ``root``, each operation rounded to ``fmt``."""
+def evaluated(root: Node, values: Mapping[str, Array], fmt: Format, memo: dict[Node, Any]) -> Array:
+    """The result of ``root``, each operation rounded to ``fmt``.
+
+    ``values`` hold a vector a row, or a number a row; ``memo`` keeps the results of nodes at them.
+    """
     for current in walk([root]):
         if current in memo:
             continue

@@ -21,6 +21,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import sympy as sp
+
+from symact.expressions import rewrite
 from symact.program import Map, Program, Reduce
 from symact.rescale.divisors import with_scaled_divisors
 from symact.rescale.moments import with_central_moments
@@ -30,7 +33,7 @@ from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
 def rescale(program: Program) -> Program:
     """``program`` with the sums of exponentials and of powers among its reductions rewritten."""
-    program = with_central_moments(program)
+    program = with_central_moments(_with_exponentials(program))
     new = Rewriting(program, elements=set(program.vectors))
     for at, stage in enumerate(program.stages):
         if isinstance(stage, Map):
@@ -56,3 +59,17 @@ def rescale(program: Program) -> Program:
         powers=(*program.powers, *new.powers),
         divisors=program.divisors | new.divisors,
     )
+
+
+def _with_exponentials(program: Program) -> Program:
+    """``program`` with powers of numbers, such as 2^x, as exponentials."""
+
+    def visit(part: sp.Basic) -> sp.Basic:
+        if part.is_Pow and part.base.is_positive and part.base.is_number and part.exp.free_symbols:
+            return sp.exp(part.exp * sp.log(part.base))
+        return part
+
+    stages = [
+        Map(s.target, rewrite(s.expression, visit)) if isinstance(s, Map) else s for s in program.stages
+    ]
+    return replace(program, stages=tuple(stages))

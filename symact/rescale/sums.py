@@ -66,7 +66,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         inside, total = _for_a_mean(new, inside, symbol, later)
     add_sum(new, stage.target, inside)
     positive = sp.Symbol(stage.target, nonnegative=True) if is_nonnegative(body) else symbol
-    scaled = {vector: scale * z, symbol: scale**degree * total.xreplace({symbol: positive})}
+    scaled = {vector: scale * z, symbol: outside * scale**degree * total.xreplace({symbol: positive})}
     whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
     if (
         (whole or (is_added(symbol, later) and is_bare(symbol, later)))
@@ -77,7 +77,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         norm = sp.Symbol(f"norm_{stage.target}", positive=True)
         new.stages.append(Map(norm.name, scale * positive ** (1 / degree)))
         new.functions_of.append(Norm(norm, vector, z * positive ** (-1 / degree)))
-        new.exchanged[symbol] = norm**degree
+        new.exchanged[symbol] = outside * norm**degree
         return
     new.exchanged |= scaled
 
