@@ -19,6 +19,7 @@ from symact.graph import Node, walk
 from symact.numbers import as_ball
 from symact.scaled import SCALED, Scaled, exponential, hyperbolic, multiplied_out
 from symact.stabilize.truth import LOGIC
+from symact.tails import with_tails
 
 Series = Any  # arb_series, or bool or None for conditions, as in Truth
 
@@ -46,7 +47,7 @@ class Taylor:
     """
 
     def __init__(self, expression: sp.Expr, name: str, parameters: dict[str, float]) -> None:
-        self._steps = list(walk([to_graph(expression)]))
+        self._steps = list(walk([with_tails(to_graph(expression))]))
         missing = {step.op for step in self._steps} - SERIES.keys() - LOGIC.keys() - _LEAVES
         if missing:
             raise NoSeries(", ".join(sorted(missing)))
