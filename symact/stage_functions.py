@@ -48,7 +48,7 @@ def _is_separable(expression: sp.Expr) -> bool:
     return products is not None and all(len(f.free_symbols) <= 1 for p in products for f in p.values())
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Stages:
     """The stages so far, and what has become one.
 
