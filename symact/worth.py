@@ -19,6 +19,8 @@ def worth_stabilizing(expression: sp.Expr) -> bool:
     ]
     if not functions:
         return False
+    if any(isinstance(part, sp.Rel) and part.has(*map(type, functions)) for part in dag(expression)):
+        return True  # rounded, exp(x) > 1 has another answer than x > 0
     return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
 
 

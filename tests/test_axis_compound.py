@@ -86,3 +86,11 @@ def test_beside_what_overflows(compiled):
         tape.watch(x)
         y = compiled("Mean(exp(x[j]),j)")(x)
     np.testing.assert_allclose(tape.gradient(y, x), [np.inf, np.e / 2], rtol=1e-6)
+
+
+def test_a_kink_is_where_it_is(compiled):
+    x = tf.constant([-1e-30, 1e-30, 1e-10])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compiled("Max(exp(x[i])-1,0)")(x)
+    np.testing.assert_array_equal(tape.gradient(y, x), [0, 1, 1])
