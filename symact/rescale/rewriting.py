@@ -46,11 +46,18 @@ class Rewriting:
         return _with_shifted_elements(self, gathered)
 
     def without_scales(self, expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-        """The scales that are factors of ``expression``, and what is left of it."""
+        """The scales, and exponentials of shifts, that are factors of ``expression``, and what is left."""
         scales = {scale for scale, _ in self.scales.values()}
-        factors = sp.Mul.make_args(expression)
-        outside = [f for f in factors if f.as_base_exp()[0] in scales]
-        return sp.Mul(*outside), sp.Mul(*(f for f in factors if f not in outside))
+        outside, inside = [], []
+        for factor in sp.Mul.make_args(expression):
+            shifted = [f ** (factor.args[0] / m) for f, m in self.factors.items() if _is_power(factor, m)]
+            if factor.as_base_exp()[0] in scales:
+                outside.append(factor)
+            elif shifted:
+                outside.append(shifted[0])
+            else:
+                inside.append(factor)
+        return sp.Mul(*outside), sp.Mul(*inside)
 
     def is_scaled(self, vector: sp.Expr) -> bool:
         """Whether ``vector`` is the result of a scaling: its powers neither overflow nor vanish."""
@@ -195,6 +202,11 @@ def _gathered(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> 
     # Rebuilt, so that factors which stood apart meet and cancel.
     gathered = rewrite(gathered, lambda c: sp.Mul(*c.args) if c.is_Mul else c)
     return unfolded(gathered, factors)
+
+
+def _is_power(factor: sp.Expr, exponent: sp.Expr | None) -> bool:
+    """Whether ``factor`` is a power of exp(``exponent``)."""
+    return exponent is not None and isinstance(factor, sp.exp) and bool((factor.args[0] / exponent).is_number)
 
 
 def _largest(powers: list[sp.Expr]) -> sp.Expr | None:
