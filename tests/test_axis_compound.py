@@ -36,6 +36,7 @@ FORMULAS = {
     f"Sum({P}*(a[j]-Sum({P}*a[j],j))^2,j)": {},
     f"log(n)+Sum({P}*log({P}),j)": {},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
+    "exp(a[i])/sqrt(Mean(exp(2*a[j]),j)-Mean(exp(a[j]),j)^2+1)": {},
     # differences and norms
     "(a[i]-ReduceMin(a[j],j))/(ReduceMax(a[j],j)-ReduceMin(a[j],j)+0.00001)": {},
     "sqrt(Sum(exp(b[j])*a[j]^2,j))": {},
