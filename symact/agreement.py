@@ -12,13 +12,14 @@ import numpy as np
 
 from symact.convert import to_graph
 from symact.formula import Formula
-from symact.graph import Node, node, rebuild, var, walk
+from symact.graph import Node, node, var
 from symact.numbers import as_float
-from symact.program import COUNT, POSITION, Map, Program
+from symact.program import Map, Program
 from symact.reverse import vjp
 from symact.stabilize.formats import FLOAT64, Array
 from symact.stage_graphs import REDUCTIONS
-from symact.width import evaluated
+from symact.stage_rewrites import with_stages
+from symact.width import along, evaluated
 
 _ROWS, _LENGTH = 24, 5
 _RANDOM_SEED = 11
@@ -55,8 +56,7 @@ def _as_written(program: Program) -> list[Node]:
     for stage in program.stages:
         if isinstance(stage, Map):
             graph = to_graph(stage.expression, formula=program.formula.text)
-            known = {n: nodes[str(n.name)] for n in walk([graph]) if n.op == "var" and n.name in nodes}
-            nodes[stage.target] = rebuild(graph, known)
+            nodes[stage.target] = with_stages(graph, nodes)
         else:
             nodes[stage.target] = node(REDUCTIONS[stage.kind], nodes.get(stage.source) or var(stage.source))
     return [nodes[name] for name in program.outputs]
@@ -78,6 +78,4 @@ def _ordinary(formula: Formula) -> dict[str, Array]:
         shape = (_ROWS, _LENGTH if parameter.name in formula.indexed else 1)
         values[parameter.name] = parameter.default * random.uniform(0.8, 1.2, shape)
     values["upstream"] = random.normal(size=(_ROWS, _LENGTH if formula.keeps_axis else 1))
-    values[COUNT.name] = np.array([[float(_LENGTH)]])
-    values[POSITION.name] = np.arange(_LENGTH, dtype=float)[None, :]
-    return values
+    return values | along(_LENGTH)

@@ -29,13 +29,13 @@ AT_ZERO = ("zero", "one")
 
 
 def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:
-    """The rescaled program, or the one as it is, its VJP, and the VJP of that."""
+    """The rescaled program, its VJP, and the VJP of that; or the same of it as it is."""
     found = [with_functions(rescale(program)) if rewritten else program]
     variables = program.formula.variables
     upstreams: tuple[str, ...] = ("upstream",)
     for level in range(1, min(order, _ORDER) + 1):
         derived = vjp(found[-1], variables, upstreams, ties)
-        found.append(with_functions(derived, len(found[-1].stages)))
+        found.append(with_functions(derived, len(found[-1].stages)) if rewritten else derived)
         variables = (*variables, *upstreams)
         upstreams = tuple(f"upstream_{name}_{level + 1}" for name in variables[: len(found[-1].outputs)])
     return found

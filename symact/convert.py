@@ -133,12 +133,12 @@ def _folded(op: str) -> Callable[..., Node]:
     return fold
 
 
-# Every SymPy function that can be compiled, and its graph.
 def _either(condition: Node, yes: Node, no: Node) -> Node:
     """A condition by cases, which SymPy makes of a comparison with a Piecewise."""
     return node("or", node("and", condition, yes), node("and", node("not", condition), no))
 
 
+# Every SymPy function that can be compiled, and its graph.
 FUNCTIONS: dict[type[sp.Basic], Callable[..., Node]] = {
     sp.exp: _named("exp"),
     sp.log: _named("log"),

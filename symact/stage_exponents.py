@@ -23,6 +23,8 @@ def below_shifts(program: Program) -> dict[str, sp.Expr]:
 
 def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
     """exp(m)·exp(d) as the exponential of m + d, the exponent itself: ∞·0 would be undefined."""
+    if not expression.has(sp.exp):
+        return expression
     shifts, below = _shifts(program), below_shifts(program)
     distances = {sp.Symbol(name, real=True): distance for name, distance in below.items()}
 

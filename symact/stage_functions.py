@@ -109,13 +109,13 @@ class _Stages:
             return False
         return not all(self.is_bounded(exponent(term)) for term in part.args)
 
-    def is_bounded(self, exponent: sp.Expr) -> bool:
-        """Whether it is a distance below shifts: 0 for one of what they are the largest of."""
-        shifts = sorted(self.shifts.keys() & exponent.free_symbols, key=str)
-        if any(exponent.coeff(shift).is_nonnegative for shift in shifts):
+    def is_bounded(self, distance: sp.Expr) -> bool:
+        """Whether it is one below shifts: 0 for one of what they are the largest of."""
+        shifts = sorted(self.shifts.keys() & distance.free_symbols, key=str)
+        if any(distance.coeff(shift).is_nonnegative for shift in shifts):
             return False
         choices = product(*(self.shifts[shift] for shift in shifts))
-        return any(exponent.xreplace(dict(zip(shifts, found, strict=True))) == 0 for found in choices)
+        return any(distance.xreplace(dict(zip(shifts, found, strict=True))) == 0 for found in choices)
 
     def without_largest(self, part: sp.Expr) -> tuple[sp.Symbol, sp.Expr]:
         """The largest exponent in a sum, or 0, and the sum divided by its exponential."""

@@ -12,17 +12,17 @@ from functools import reduce
 import numpy as np
 import sympy as sp
 
-from symact.convert import negated, to_graph
+from symact.convert import to_graph
 from symact.expressions import dag, rewrite
 from symact.formula import Formula
-from symact.graph import Node, const, exact, node, rebuild, var, walk
+from symact.graph import Node, const, node, var
 from symact.numbers import as_float
 from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
 from symact.stage_exponents import below_shifts, times_and_distance, with_whole_exponents
-from symact.stage_rewrites import with_means_near_one, with_numbers_last, with_quotients
+from symact.stage_rewrites import added, with_means_near_one, with_numbers_last, with_quotients, with_stages
 from symact.worth import worth_stabilizing
 
 # The exponential of this is 0 in every format.
@@ -84,14 +84,10 @@ class Builder:
             products = separated(lumped, frozenset(symbol.name for symbol in lumped.free_symbols))
         if products and all(_is_stabilizable(p) for p in products):
             terms = [self.product(product, program) for product in products]
-            graph = reduce(_plus, terms)
+            graph = reduce(added, terms)
         else:
             graph = to_graph(guarded, formula=self.formula.text)
-        replaced = {
-            current: self.nodes[str(current.name)] for current in walk([graph]) if self.is_stage(current)
-        }
-        graph = with_numbers_last(rebuild(graph, replaced) if replaced else graph)
-        return with_means_near_one(with_quotients(graph))
+        return with_means_near_one(with_quotients(with_numbers_last(with_stages(graph, self.nodes))))
 
     def with_reduced_quotients(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """e·r/S as e·(r/S), S a sum of terms of which the largest is about 1: a division less an element."""
@@ -178,8 +174,9 @@ class Builder:
             powers = {base: f for f, base, exp in bases if base is not sp.E and not exp.is_negative}
 
             def finite(inner: sp.Basic) -> sp.Basic:
-                whole = inner.args[:1] if isinstance(inner, sp.log) else ()
-                for base in (*whole, *(f for w in whole for f in sp.Mul.make_args(w))):
+                for base in (
+                    (*inner.args, *sp.Mul.make_args(*inner.args)) if isinstance(inner, sp.log) else ()
+                ):
                     # x·log(x) itself is stabilized as a function of x.
                     if base in powers and (powers[base].is_Pow or inner.args[0].is_Mul):
                         power = sp.Symbol(f"power_{len(self.nodes)}", real=True)
@@ -190,9 +187,6 @@ class Builder:
             return sp.Mul(*(rewrite(f, finite) if f.has(sp.log) else f for f in part.args))
 
         return rewrite(expression, visit) if expression.has(sp.log) else expression
-
-    def is_stage(self, current: Node) -> bool:
-        return current.op == "var" and str(current.name) in self.nodes
 
     def product(self, product: Product, program: Program) -> Node:
         factors = []
@@ -250,15 +244,6 @@ class Builder:
             return sp.Pow(safe, part.exp, evaluate=False)
 
         return rewrite(expression, visit) if _has_denominators(expression) else expression
-
-
-def _plus(total: Node, term: Node) -> Node:
-    """Their sum; a term with a minus in front is subtracted without it."""
-    first = term
-    while first.op in ("mul", "div"):
-        first = first.args[0]
-    minus = first.op == "neg" or (first.op == "const" and exact(first).is_negative)
-    return total - negated(term) if minus else total + term
 
 
 def _vanishes(base: sp.Expr, vanishing: Collection[str]) -> bool:

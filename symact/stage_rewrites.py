@@ -1,11 +1,29 @@
-"""Stage rewrites: quotients and logarithms in the graphs of stages, in forms that keep range and digits."""
+"""Stage rewrites: the graphs of stages put together, in forms that keep range and digits."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sympy as sp
 
-from symact.graph import Node, const, node, rebuild, var, walk
+from symact.convert import negated
+from symact.graph import Node, const, exact, node, rebuild, var, walk
 from symact.program import COUNT
+
+
+def with_stages(graph: Node, nodes: Mapping[str, Node]) -> Node:
+    """``graph`` with the graphs of stages for their names."""
+    names = {n: nodes[str(n.name)] for n in walk([graph]) if n.op == "var" and n.name in nodes}
+    return rebuild(graph, names) if names else graph
+
+
+def added(total: Node, term: Node) -> Node:
+    """Their sum; a term with a minus in front is subtracted without it."""
+    first = term
+    while first.op in ("mul", "div"):
+        first = first.args[0]
+    minus = first.op == "neg" or (first.op == "const" and exact(first).is_negative)
+    return total - negated(term) if minus else total + term
 
 
 def with_quotients(graph: Node) -> Node:

@@ -75,9 +75,12 @@ def _samples(formula: Formula) -> dict[str, Array]:
         values[parameter.name] = FLOAT32.round(parameter.default * factors * spread)
     count = _LENGTH if formula.keeps_axis else 1
     values["upstream"] = FLOAT32.round(random.normal(size=(len(rows), count)))
-    values[COUNT.name] = np.array([[float(_LENGTH)]])
-    values[POSITION.name] = np.arange(_LENGTH, dtype=float)[None, :]
-    return values
+    return values | along(_LENGTH)
+
+
+def along(length: int) -> dict[str, Array]:
+    """By name, what every axis of ``length`` has: its length, and the places along it."""
+    return {COUNT.name: np.array([[float(length)]]), POSITION.name: np.arange(length, dtype=float)[None, :]}
 
 
 def _vectors(random: Any) -> list[Array]:

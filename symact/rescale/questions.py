@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sympy as sp
 
 from symact.expressions import dag, rewrite
@@ -35,15 +37,8 @@ def exponents_beside(symbol: sp.Symbol, later: tuple[Stage, ...], elements: set[
 
 def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: set[str]) -> bool:
     """Whether ``symbol`` is only added to something times another of ``sums``: its own size says nothing."""
-    terms_of_it = [
-        term
-        for stage in later
-        if isinstance(stage, Map)
-        for part in dag(stage.expression)
-        if part.is_Add
-        for term in part.args
-        if symbol in term.free_symbols
-    ]
+    sums_later = [part for part in _parts(later) if part.is_Add]
+    terms_of_it = [term for part in sums_later for term in part.args if symbol in term.free_symbols]
     return bool(terms_of_it) and all(
         _is_multiple(symbol, term) and has_any(term, sums - {symbol.name}) for term in terms_of_it
     )
@@ -51,13 +46,16 @@ def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: set[str]) -
 
 def _terms_beside(symbol: sp.Symbol, later: tuple[Stage, ...]) -> set[sp.Expr]:
     found: set[sp.Expr] = set()
-    for stage in later:
-        if isinstance(stage, Map):
-            for part in dag(stage.expression):
-                if part.is_Add:
-                    rest = {term for term in part.args if not _is_multiple(symbol, term)}
-                    found |= rest if len(rest) < len(part.args) else set()
+    for part in _parts(later):
+        if part.is_Add:
+            rest = {term for term in part.args if not _is_multiple(symbol, term)}
+            found |= rest if len(rest) < len(part.args) else set()
     return found
+
+
+def _parts(later: tuple[Stage, ...]) -> Iterator[sp.Basic]:
+    """Every part of the expressions of ``later``."""
+    return (part for stage in later if isinstance(stage, Map) for part in dag(stage.expression))
 
 
 def _is_multiple(symbol: sp.Symbol, term: sp.Expr) -> bool:
@@ -73,15 +71,14 @@ def _is_factor(symbol: sp.Symbol, factor: sp.Expr) -> bool:
 
 def wholes(symbol: sp.Symbol, later: tuple[Stage, ...]) -> list[sp.Expr]:
     """The functions of ``symbol`` that are more than arithmetic."""
+    divided = is_divisor(symbol, later)
     return [
         part
-        for stage in later
-        if isinstance(stage, Map)
-        for part in dag(stage.expression)
+        for part in _parts(later)
         if isinstance(part, sp.Expr) and symbol in part.free_symbols
         if not isinstance(part, _ALGEBRAIC)
         or _is_exponential(part)
-        or _is_beside_numbers(symbol, part, is_divisor(symbol, later))
+        or _is_beside_numbers(symbol, part, divided)
     ]
 
 
@@ -101,9 +98,7 @@ def is_divisor(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
     """Whether something is divided by ``symbol`` or by an expression of it."""
     return any(
         isinstance(part, sp.Pow) and part.exp.is_negative and symbol in part.base.free_symbols
-        for stage in later
-        if isinstance(stage, Map)
-        for part in dag(stage.expression)
+        for part in _parts(later)
     )
 
 

@@ -57,7 +57,7 @@ def rewrite_exponentials(
                 new.exchanged[-bare if negative else bare] = -instead if negative else instead
     m, factor = new.shifts[exponents]
     new_terms = [in_new_terms(t, new.exchanged, only=sp.exp) for t in terms(body)]
-    powers = factor_powers(new, body, exponents)
+    powers = _powers(factor, new_terms)
     power = powers.pop() if len(powers) == 1 else sp.S.One
     shifted = sp.Add(*(new.with_logarithms(without(term, factor, power)) for term in new_terms))
     shifted = unfolded(shifted, new.factors)
@@ -78,15 +78,17 @@ def rewrite_exponentials(
         new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
 
 
-def factor_powers(new: Rewriting, body: sp.Expr, exponents: tuple[sp.Expr, ...]) -> set[sp.Expr]:
-    """The powers of the factor in the terms of ``body``: 0 in those that are divided by a sum with it."""
+def is_free_of_factor(new: Rewriting, body: sp.Expr, exponents: tuple[sp.Expr, ...]) -> bool:
+    """Whether the terms of ``body`` are divided by a sum that holds the same factor as they do."""
     if exponents not in new.shifts:
-        return set()
+        return False
     _, factor = new.shifts[exponents]
-    return {
-        in_new_terms(term, new.exchanged, only=sp.exp).as_powers_dict().get(factor, sp.S.Zero)
-        for term in terms(body)
-    }
+    new_terms = [in_new_terms(term, new.exchanged, only=sp.exp) for term in terms(body)]
+    return _powers(factor, new_terms) == {sp.S.Zero}
+
+
+def _powers(factor: sp.Symbol, products: list[sp.Expr]) -> set[sp.Expr]:
+    return {product.as_powers_dict().get(factor, sp.S.Zero) for product in products}
 
 
 def _weight(new: Rewriting, target: str, exponents: tuple[sp.Expr, ...]) -> tuple[sp.Expr, sp.Expr]:

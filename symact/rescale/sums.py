@@ -21,7 +21,7 @@ from symact.rescale.questions import (
 )
 from symact.rescale.rewriting import Rewriting, add_map, add_sum, in_new_terms, without
 from symact.rescale.scales import add_scale, add_scale_between, powers_of, vector_of
-from symact.rescale.shifts import factor_powers, rewrite_exponentials
+from symact.rescale.shifts import is_free_of_factor, rewrite_exponentials
 
 
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
@@ -35,9 +35,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             add_sum(new, stage.target, shifted)
         else:
             # Terms that are divided by such a sum themselves need no other shift.
-            free = factor_powers(new, bare, exponents) == {sp.S.Zero}
             sums = {s.target for s in new.program.stages if isinstance(s, Reduce) and s.kind == "sum"}
-            free = free or is_multiplied(symbol, later, sums)
+            free = is_free_of_factor(new, bare, exponents) or is_multiplied(symbol, later, sums)
             beside = set() if free else exponents_beside(symbol, later, new.elements)
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return
