@@ -11,11 +11,10 @@ def _summed_by_blocks(t):
     length, shape = t.shape[-1], tf.shape(t)
     if length is not None and length <= 32:
         return tf.reduce_sum(t, -1, keepdims=True)
-    depth = lanes = 16
+    depth, lanes = 4, 32
     if length is not None:
-        lanes = 16 if length >= 256 else 8
-        most = min(16, length // lanes)
-        depth = min(range(most, most // 2, -1), key=lambda depth: length % (lanes * depth))
+        lanes = 32 if length >= 256 else 8
+        depth = min((4, 3, 2), key=lambda depth: length % (lanes * depth))
     count = shape[-1] // (lanes * depth)
     whole = count * lanes * depth
     rest = tf.zeros([], tf.float64)

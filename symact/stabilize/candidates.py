@@ -31,6 +31,8 @@ _CLAMPS = (2**13, 2**60)
 # As a share of the format's largest number: what is left to a factor of the input.
 _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
+# How far from 0 a formula is looked at where nothing is known of its pieces.
+_POINT = 3.5
 # Exponents, by digits of the format, at which exponentials are capped: their fourth powers stay in range,
 # or their squares, or they themselves.
 _CAPS = {24: (20, 40, 80), 53: (40, 300, 650)}
@@ -144,12 +146,28 @@ def saturated(problem: Problem, primal: sp.Expr | None) -> Iterator[Candidate]:
             yield Candidate("derivative of a saturated form", to_graph(slope))
 
 
+def saturated_halves(problem: Problem) -> Iterator[Candidate]:
+    """Forms by equality saturation of a formula with parameters, on either side of 0."""
+    x = var(problem.name)
+    for side in (-1, 1):
+        point = _POINT * side
+        if not problem.domain[0] < point < problem.domain[1]:
+            continue
+        branch = to_graph(resolve(problem.expression, problem.name, point))
+        yield Candidate("branch", branch)
+        # What is known of it there is that it is positive: the input, or its negative.
+        turned = rebuild(branch, {x: -x}) if side < 0 else branch
+        for form in equal_forms(turned, frozenset([problem.name])):
+            graph = rebuild(form, {x: -x}) if side < 0 else form
+            yield Candidate("saturated", graph, origin=branch)
+
+
 def _inside(low: float, high: float) -> float:
     """A point well inside an interval, of moderate size where it can be."""
     if low >= 0:
-        return min(low + 3.5, low + (high - low) / 2)
+        return min(low + _POINT, low + (high - low) / 2)
     if high <= 0:
-        return max(high - 3.5, low + (high - low) / 2)
+        return max(high - _POINT, low + (high - low) / 2)
     return low + (high - low) / 2
 
 

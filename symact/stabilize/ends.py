@@ -1,73 +1,105 @@
-"""Ends: what a stabilized graph returns for ±inf and NaN.
+"""Ends: what a stabilized graph returns for ±inf and NaN, and at 0.
 
-At ±inf the limit, where there is one; NaN for NaN; zero of either sign for that of an odd function. Most
-graphs do so by themselves; those that do not get the smallest addition that makes them.
+At ±inf the limit, where there is one; NaN for NaN; zero of either sign for that of an odd function; the
+limit of v^p·log(v) where v is 0. Most graphs do so by themselves; those that do not get the smallest addition
+that makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import sympy as sp
+from flint import arb
 
-from symact.graph import Node, const, node, rebuild, var
+from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.formats import Array, Format
+from symact.stabilize.problem import Problem
 from symact.stabilize.simulate import simulate
-from symact.stabilize.truth import Truth
 
-# Where oddness is seen.
+# Where oddness is seen; and distances from 0 at which a limit is seen, to this many bits.
 _SMALL = np.array([2.0**-9, 0.3, 1.25])
+_NEAR, _NEARER, _BITS = 2.0**-300, 2.0**-900, 4096
 
 
-def mended(
-    graph: Node,
-    truth: Truth,
-    name: str,
-    fmt: Format,
-    domain: tuple[float, float],
-    parameters: dict[str, float],
-    derivative: bool,
-) -> Node:
-    """``graph`` with the limits of ``truth`` at those of ±inf that end the ``domain``.
+def mended(graph: Node, problem: Problem, derivative: bool) -> Node:
+    """``graph`` with the limits of the truth at those of ±inf that end the domain, and at 0.
 
     A derivative that is constant on one side (of relu, say) stays so for NaN: the value is NaN there
     and says it.
     """
-    x = var(name)
-
-    def at(candidate: Node, points: Array) -> Array:
-        rounded = {key: float(fmt.round(np.float64(value))) for key, value in parameters.items()}
-        return np.asarray(simulate(candidate, {name: points, **rounded}, fmt))
-
-    for end, clamp in ((-np.inf, "max"), (np.inf, "min")):
-        if end not in domain:
-            continue
-        limit, _ = truth.at(np.float64(end), **parameters)
-        if np.isnan(limit) or _close(at(graph, np.array([end]))[0], float(limit), fmt):
-            continue
-        # The largest number's value is the limit's as far as the format can tell.
-        largest = const(float(np.copysign(fmt.max, end)))
-        clamped = rebuild(graph, {x: node(clamp, x, largest)})
-        if _close(at(clamped, np.array([end]))[0], float(limit), fmt):
-            graph = clamped
-        else:
-            infinity = const(sp.oo if end > 0 else -sp.oo)
-            graph = node("where", node("eq", x, infinity), const(float(limit)), graph)
-    if domain[0] < 0.0 < domain[1]:
-        graph = _with_signed_zero(graph, truth, x, parameters, lambda points: at(graph, points))
-    if not derivative and not np.isnan(at(graph, np.array([np.nan]))).all():
+    for end in (-np.inf, np.inf):
+        if end in problem.domain:
+            graph = _with_limit_at_infinity(graph, problem, end)
+    low, high = problem.domain
+    if low <= 0.0 < high:
+        graph = _with_finite_logarithms(graph, problem)
+    if low < 0.0 < high:
+        graph = _with_signed_zero(graph, problem)
+    if not derivative and not np.isnan(_at(graph, problem, np.array([np.nan]))[0]).all():
+        x = var(problem.name)
         graph = node("where", node("is_nan", x), x, graph)
     return graph
 
 
-def _with_signed_zero(
-    graph: Node, truth: Truth, x: Node, parameters: dict[str, float], at: Callable[[Array], Array]
-) -> Node:
+def _at(graph: Node, problem: Problem, points: Array) -> list[Array]:
+    """What ``graph`` is at ``points``, for each set of parameters."""
+    name, fmt = problem.name, problem.fmt
+    return [
+        np.asarray(simulate(graph, {name: points, **parameters}, fmt))
+        for parameters in problem.parameter_sets()
+    ]
+
+
+def _with_limit_at_infinity(graph: Node, problem: Problem, end: float) -> Node:
+    fmt, x = problem.fmt, var(problem.name)
+    limits = [float(problem.truth.at(np.float64(end), **p)[0]) for p in problem.parameter_sets()]
+
+    def is_right(candidate: Node) -> bool:
+        found = _at(candidate, problem, np.array([end]))
+        return all(_close(at[0], limit, fmt) for at, limit in zip(found, limits, strict=True))
+
+    if any(map(np.isnan, limits)) or is_right(graph):
+        return graph
+    # The largest number's value is the limit's as far as the format can tell.
+    largest = const(float(np.copysign(fmt.max, end)))
+    clamped = rebuild(graph, {x: node("min" if end > 0 else "max", x, largest)})
+    if is_right(clamped):
+        return clamped
+    if len(set(limits)) > 1:
+        return graph  # it depends on the parameters
+    infinity = const(sp.oo if end > 0 else -sp.oo)
+    return node("where", node("eq", x, infinity), const(limits[0]), graph)
+
+
+def _with_finite_logarithms(graph: Node, problem: Problem) -> Node:
+    """``graph`` with no infinite logarithm at 0 where its limit is finite: 0·∞ would be undefined."""
+    if all(np.isfinite(at).all() for at in _at(graph, problem, np.zeros(1))):
+        return graph
+    tiny = const(problem.fmt.min_normal)
+    logarithms = [n for n in walk([graph]) if n.op == "log"]
+    finite = rebuild(graph, {n: node("log", node("max", n.args[0], tiny)) for n in logarithms})
+    sets = problem.parameter_sets()
+    found = _at(finite, problem, np.zeros(1))
+    right = all(_is_limit(float(at[0]), problem, p) for at, p in zip(found, sets, strict=True))
+    return finite if right else graph
+
+
+def _is_limit(value: float, problem: Problem, parameters: dict[str, float]) -> bool:
+    """Whether the truth comes closer and closer to ``value`` as the input falls to 0."""
+    near, nearer = (
+        float(problem.truth.ball(arb(step), parameters, _BITS).mid()) for step in (_NEAR, _NEARER)
+    )
+    if not np.isfinite([value, near, nearer]).all():
+        return False
+    return _close(value, nearer, problem.fmt) or abs(nearer - value) < abs(near - value) / 2
+
+
+def _with_signed_zero(graph: Node, problem: Problem) -> Node:
     """``graph`` with zeros of both signs told apart, where the function is odd."""
-    right, left = truth.at(_SMALL, **parameters)[0], truth.at(-_SMALL, **parameters)[0]
+    parameters, x = problem.parameter_sets()[0], var(problem.name)
+    right, left = (problem.truth.at(sign * _SMALL, **parameters)[0] for sign in (1, -1))
     odd = np.array_equal(left, -right) and bool((right != 0.0).all())
-    zeros = at(np.array([0.0, -0.0]))
+    zeros = _at(graph, problem, np.array([0.0, -0.0]))[0]
     if not odd or (zeros != 0.0).any():
         return graph
     rising = right[0] > 0.0

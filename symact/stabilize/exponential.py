@@ -71,8 +71,13 @@ class _Family:
         return self.sign * self.exponent
 
 
-def families_of(expression: sp.Expr, name: str, point: float) -> list[_Family]:
-    """The exponentials of ``expression`` gathered by common exponent, signed as at ``point``."""
+def families_of(expression: sp.Expr, name: str, point: float, signs: tuple[int, ...] = ()) -> list[_Family]:
+    """The exponentials of ``expression`` gathered by common exponent, signed as at ``point``.
+
+    Exponents with parameters have the ``signs``, one after the other, or as many as there are; the
+    others that of ``point``.
+    """
+    given = iter(signs)
     symbol = sp.Symbol(name, real=True)
     groups: list[list[sp.Expr]] = []
     for current in dag(expression):
@@ -89,14 +94,17 @@ def families_of(expression: sp.Expr, name: str, point: float) -> list[_Family]:
     for i, group in enumerate(groups):
         ratios = [sp.cancel(argument / group[0]) for argument in group]
         base = group[0] * abs(sp.gcd_list([sp.Rational(r) for r in ratios]))
-        value, _ = Truth(base, name).at(np.float64(point)) if base.free_symbols == {symbol} else (point, 0.0)
+        if base.free_symbols == {symbol}:
+            value = float(Truth(base, name).at(np.float64(point))[0])
+        else:
+            value = next(given, point)
         families.append(_Family(base, 1 if value > 0 else -1, sp.Symbol(f"t{i}", positive=True)))
     return families
 
 
 @lru_cache(maxsize=256)
 def half_line(
-    expression: sp.Expr, name: str, point: float, rough: bool = False
+    expression: sp.Expr, name: str, point: float, rough: bool = False, signs: tuple[int, ...] = ()
 ) -> tuple[tuple[str, Node], ...]:
     """Forms of a smooth ``expression`` that hold on the side of 0 where ``point`` lies, by name.
 
@@ -105,15 +113,18 @@ def half_line(
         name: the input.
         point: any number on the side meant, not near 0.
         rough: whether finite values are enough, and the forms that buy digits are left out.
+        signs: those of exponents with parameters; that of ``point`` where there are none.
     """
-    return tuple(_half_line(expression, name, point, rough))
+    return tuple(_half_line(expression, name, point, rough, signs))
 
 
-def _half_line(expression: sp.Expr, name: str, point: float, rough: bool) -> Iterator[tuple[str, Node]]:
+def _half_line(
+    expression: sp.Expr, name: str, point: float, rough: bool, signs: tuple[int, ...]
+) -> Iterator[tuple[str, Node]]:
     expression = to_exponentials(expression)
     if sum(1 for _ in dag(expression)) > _MOST_NODES:
         return
-    families = families_of(expression, name, point)
+    families = families_of(expression, name, point, signs)
     if len(families) > 3:
         return
     spelled = _spell(expression, families)

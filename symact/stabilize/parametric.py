@@ -1,8 +1,9 @@
-"""Parametric: half-line forms of a formula with parameters, joined at a sign and not at a threshold."""
+"""Parametric: forms of a formula with parameters, joined at signs and not at thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import sympy as sp
 
@@ -12,29 +13,42 @@ from symact.stabilize.branches import resolve
 from symact.stabilize.exponential import families_of, half_line, to_exponentials
 from symact.stabilize.regimes import choice
 
+# Any number on the half line meant. Exponents of one formula whose signs are told apart.
+_POINT = 3.5
+_MOST_EXPONENTS = 2
+
 
 def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
-    """Forms of a formula with parameters, joined at the sign of what is exponentiated.
+    """Forms of a formula with parameters, joined at the signs of what is exponentiated.
 
-    The exponent's sign decides between the two sides (the input's, where no exponent holds a
-    parameter), so the form holds for every value of the parameters.
+    The exponents' signs decide between the sides (the input's, where no exponent holds a parameter), so
+    the form holds for every value of the parameters.
     """
-    point = 3.5
-    families = families_of(to_exponentials(expression), name, point)
+    families = families_of(to_exponentials(expression), name, _POINT)
     symbol = sp.Symbol(name, real=True)
-    with_parameters = [f for f in families if f.exponent.free_symbols != {symbol}]
-    if len(with_parameters) > 1 or (with_parameters and len(families) > 1):
+    exponents = [f.exponent for f in families if f.exponent.free_symbols != {symbol}]
+    if len(exponents) > _MOST_EXPONENTS or (exponents and len(families) > len(exponents)):
         return
-    switch = with_parameters[0].exponent if with_parameters else symbol
-    sides = []
-    for side in (-point, point):
-        branch = expression if with_parameters else resolve(expression, name, side)
-        sides.append(dict(half_line(branch, name, side)))
-    negative, positive = sides
-    if not (negative and positive):
+    if exponents:
+        combinations = [*product((-1, 1), repeat=len(exponents))]
+        sides = [dict(half_line(expression, name, _POINT, signs=signs)) for signs in combinations]
+    else:
+        exponents = [symbol]
+        branches = ((resolve(expression, name, side), side) for side in (-_POINT, _POINT))
+        sides = [dict(half_line(branch, name, side)) for branch, side in branches]
+    if not all(sides):
         return
-    # A form that buys something on one side only goes with the first one on the other.
-    first_negative, first_positive = (next(iter(side.values())) for side in sides)
-    for form in dict.fromkeys([*negative, *positive]):
-        condition = node("lt", to_graph(switch), 0)
-        yield form, choice(condition, negative.get(form, first_negative), positive.get(form, first_positive))
+    conditions = [node("lt", to_graph(exponent), 0) for exponent in exponents]
+    # A form that buys something on one side only goes with the first one on the others.
+    for form in dict.fromkeys(form for side in sides for form in side):
+        yield form, _joined(conditions, [side.get(form, next(iter(side.values()))) for side in sides])
+
+
+def _joined(conditions: Sequence[Node], forms: Sequence[Node]) -> Node:
+    """Of the ``forms``, ordered by the signs of all exponents, the one for the signs at hand."""
+    if not conditions:
+        (form,) = forms
+        return form
+    half = len(forms) // 2
+    first, *others = conditions
+    return choice(first, _joined(others, forms[:half]), _joined(others, forms[half:]))

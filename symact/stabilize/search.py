@@ -20,6 +20,7 @@ from symact.stabilize.candidates import (
     halves,
     rewritten,
     saturated,
+    saturated_halves,
     with_exact_arguments,
 )
 from symact.stabilize.cover import Ground, cover
@@ -39,7 +40,6 @@ from symact.stabilize.regimes import (
     settled,
     simplify,
 )
-from symact.stabilize.saturate import equal_forms
 from symact.stabilize.score import WRONG
 from symact.stabilize.shortfall import excess, runs, weak_intervals
 from symact.stabilize.simulate import cost, running_time
@@ -99,7 +99,7 @@ def stabilize(
         stable = replace(stable, after=after, weak=weak_intervals(problem, stable.graph))
     return replace(
         stable,
-        graph=mended(stable.graph, problem.truth, name, fmt, domain, parameters, derivative),
+        graph=mended(stable.graph, problem, derivative),
         excess=excess(problem, stable.graph) if target <= _ROUGH or stable.after.worst > WRONG / 2 else 0.0,
         in_float64=fmt.working is not None,
     )
@@ -199,18 +199,17 @@ def _for_all_parameters(
     candidates = tamed(distinct([*candidates, *rewritten(halves(problem))]))
     if target > _ROUGH or problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
-    equal = [Candidate("saturated", form, origin=plain.graph) for form in equal_forms(plain.graph)]
-    candidates = tamed(distinct([*candidates, *rewritten(equal)]))
-    sides = [
-        min(candidates, key=lambda c: float(price(problem.errors(c.graph)[side], target).sum()))
-        for side in (problem.points < 0, problem.points >= 0)
-    ]
-    left, right = sides
-    below = float(problem.fmt.number(-1))
-    most = problem.fmt.max
-    parts = built(problem, (Regime(-most, below, left), Regime(0.0, most, right)), 0, before)
-    single = single_form(problem, candidates[0], before)
-    return parts if left is not right and parts.after.worst < single.after.worst / 2 else single
+    candidates = tamed(distinct([*candidates, *rewritten(saturated_halves(problem))]))
+    single, *_ = candidates
+    below, most = float(problem.fmt.number(-1)), problem.fmt.max
+    regimes, halved = [], False
+    for low, high in ((-most, below), (0.0, most)):
+        side = (problem.points >= low) & (problem.points <= high)
+        prices = {c: float(price(problem.errors(c.graph)[side], target).sum()) for c in candidates}
+        best = min(candidates, key=lambda c: prices[c])
+        halved = halved or prices[best] < prices[single] / 2
+        regimes.append(Regime(low, high, best))
+    return built(problem, tuple(regimes), 0, before) if halved else single_form(problem, single, before)
 
 
 def _proposed(

@@ -1,0 +1,97 @@
+"""Elementwise formulas with parameters, at values of these that no default is near."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import pytest
+import sympy as sp
+import tensorflow as tf
+
+import symact
+from symact.parse import parse
+
+# Formula: defaults; other values; the domain. Two exponents with parameters of their own; powers less 1 on
+# either side of 0; powers of 0.
+CASES = {
+    "lo + (log(1+exp(c*(x-lo))) - log(1+exp(c*(x-hi))))/c": (
+        {"lo": -1.0, "hi": 2.0, "c": 8.0},
+        {"lo": -3.5, "hi": 0.25, "c": 1.75},
+        None,
+    ),
+    "1/(1+exp(-p*(x-u))) - 1/(1+exp(-q*(x+u)))": (
+        {"p": 1.5, "q": 2.5, "u": 1.0},
+        {"p": 3.0, "q": 0.7, "u": 2.25},
+        None,
+    ),
+    "Piecewise((((x+1)**r-1)/r, x >= 0), (-((1-x)**(2-r)-1)/(2-r), True))": ({"r": 0.75}, {"r": 1.3}, None),
+    "(x**r - 1)/r": ({"r": 0.25}, {"r": 0.6}, (0, "oo")),
+    "x**h/(c**h + x**h)": ({"h": 2.5, "c": 1.5}, {"h": 1.25, "c": 0.3}, (0, "oo")),
+}
+MAGNITUDES = [0.0, 1e-30, 1e-9, 3e-4, 0.02, 0.3, 0.999, 1.001, 2.6, 7.0, 30.0, 101.0, 1e3, 2e5, 1e10]
+BOUND = 4.0
+
+
+def _points(domain):
+    positive = np.array(MAGNITUDES, np.float32)
+    return positive if domain else np.concatenate([-positive[:0:-1], positive])
+
+
+def _exact(expression, point):
+    """The expression at exact numbers; its limit from the right where it has no value, NaN if it has none."""
+    symbols = sorted(expression.free_symbols, key=str)
+    function = sp.lambdify(symbols, expression, "mpmath")
+    with mp.workdps(120):
+        values = [mp.mpf(float(point[symbol.name])) for symbol in symbols]
+        if point["x"] == 0:
+            values = [
+                v if s.name != "x" else mp.mpf(10) ** -700 for s, v in zip(symbols, values, strict=True)
+            ]
+        return mp.mpf(function(*values))
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["defaults", "others"])
+@pytest.mark.parametrize("formula", CASES)
+def test_values_and_gradients_at_any_parameters(formula, which, compiled):
+    params, *others, domain = CASES[formula]
+    values = [params, *others][which]
+    activation = compiled(formula, params=params, trainable=tuple(params), domain=domain, order=1)
+    (expression,) = [parse(formula, params=params, trainable=tuple(params), domain=domain).expression]
+    points = _points(domain)
+    given = {k: tf.fill(points.shape, np.float32(v)) for k, v in values.items()}
+    x = tf.constant(points)
+    with tf.GradientTape() as tape:
+        tape.watch([x, given])
+        y = activation(x, **given)
+    found = {"value": y, **dict(zip(("x", *values), tape.gradient(y, [x, *given.values()]), strict=True))}
+    for what, computed in found.items():
+        wanted = expression if what == "value" else sp.diff(expression, sp.Symbol(what, real=True))
+        for point, result in zip(points, computed.numpy(), strict=True):
+            truth = _exact(wanted, {"x": point, **{k: np.float32(v) for k, v in values.items()}})
+            if abs(truth) > 3e38:
+                continue
+            size = max(abs(float(truth)), _change(expression, wanted, what, point, values))
+            ulp = float(np.spacing(np.float32(max(size, 1e-37))))
+            assert abs(float(mp.mpf(float(result)) - truth)) <= BOUND * ulp, (what, point, result, truth)
+
+
+def _change(expression, wanted, what, point, values):
+    """For a parameter's gradient, what its terms are of: the value over the parameter."""
+    if what in ("value", "x"):
+        return 0.0
+    known = {"x": point, **{k: np.float32(v) for k, v in values.items()}}
+    return abs(float(_exact(expression, known))) / abs(values[what])
+
+
+@pytest.mark.parametrize("hi", [2.0, 5.0])
+def test_a_limit_that_depends_on_a_parameter_is_not_that_of_the_defaults(hi, compiled):
+    activation = compiled(next(iter(CASES)), params={"lo": -1.0, "hi": 2.0, "c": 8.0}, trainable=("hi",))
+    np.testing.assert_array_equal(activation(tf.constant([np.inf, 1e20, -np.inf]), hi=hi), [hi, hi, -1.0])
+
+
+def test_each_side_of_0_is_chosen_for_itself():
+    """In float64 one side overflows at 1e246 whatever is done, and the other has digits to win."""
+    formula = next(f for f in CASES if f.startswith("Piecewise"))
+    activation = symact.compile(formula, params={"r": 0.75}, trainable=("r",), order=1)
+    x = tf.constant([1e-30, -1e-30, 1e-12], tf.float64)
+    np.testing.assert_allclose(activation(x, r=tf.constant(1.3, tf.float64)), x, rtol=1e-11)
