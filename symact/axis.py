@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from symact.agreement import agrees
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
+from symact.growth import with_growth
 from symact.program import Map, Program, Reduce
 from symact.rescale import rescale
 from symact.reverse import vjp
@@ -30,7 +31,7 @@ AT_ZERO = ("zero", "one")
 
 def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:
     """The rescaled program, its VJP, and the VJP of that; or the same of it as it is."""
-    found = [with_functions(rescale(program)) if rewritten else program]
+    found = [with_functions(rescale(with_growth(program))) if rewritten else program]
     variables = program.formula.variables
     upstreams: tuple[str, ...] = ("upstream",)
     for level in range(1, min(order, _ORDER) + 1):

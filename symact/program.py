@@ -59,6 +59,17 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """A symbol and what it stands for, a function of one element: the logarithm of how another one grows.
+
+    Where the symbol occurs beside the element, both are one function of it.
+    """
+
+    symbol: sp.Symbol
+    expression: sp.Expr
+
+
+@dataclass(frozen=True)
 class Powers:
     """A scale, and the sum of powers of the vector divided by it: one reduction finds both.
 
@@ -93,6 +104,7 @@ class Program:
             alone is stabilized as a function of it.
         positive: targets that cannot be 0.
         powers: scales that are found together with a sum of powers.
+        rates: constants by which functions are bounded.
         divisors: targets of maps that something is divided by, and that may be 0.
     """
 
@@ -105,6 +117,14 @@ class Program:
     positive: frozenset[str] = frozenset()
     powers: tuple[Powers, ...] = ()
     divisors: frozenset[str] = frozenset()
+    rates: tuple[Rate, ...] = ()
+
+    def is_bounded(self, expression: sp.Expr) -> bool:
+        """Whether it is a function bounded by a rate, of one element."""
+        if len(expression.free_symbols) != 2:
+            return False
+        by_rates = {sp.exp(-rate.symbol) for rate in self.rates} & expression.atoms(sp.exp)
+        return bool(by_rates)
 
     @property
     def expression(self) -> sp.Expr:

@@ -52,7 +52,7 @@ class _Walk:
     def __init__(
         self, program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str
     ) -> None:
-        self.ties = ties
+        self.program, self.ties = program, ties
         elementwise = program.elementwise()
         self.vectors = program.vectors | {
             upstream
@@ -88,6 +88,8 @@ class _Walk:
             if symbol.name not in self.wanted:
                 continue
             slope = differentiate(stage.expression, symbol).xreplace(self.known)
+            if self.program.is_bounded(stage.expression):
+                slope = self.mapped(slope)
             product = _product(cotangent, slope)
             if is_element and symbol.name not in self.elements:
                 product = self.summed(product)

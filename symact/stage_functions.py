@@ -33,7 +33,8 @@ def with_functions(program: Program, known: int = 0) -> Program:
     norms = {norm.symbol.name for norm in program.functions_of}
     new = _Stages([*program.stages[:known]], {}, norms, {*program.constants}, _largest_parts(program))
     for stage in program.stages[known:]:
-        if isinstance(stage, Map) and worth_stabilizing(stage.expression):
+        bounded = isinstance(stage, Map) and program.is_bounded(stage.expression)
+        if isinstance(stage, Map) and worth_stabilizing(stage.expression) and not bounded:
             expression = new.with_arguments(stage.expression)
             expression = expression if known else new.with_offsets(expression)
             if not _is_separable(expression):
@@ -46,6 +47,16 @@ def with_functions(program: Program, known: int = 0) -> Program:
 def _is_separable(expression: sp.Expr) -> bool:
     products = separated(expression, frozenset(symbol.name for symbol in expression.free_symbols))
     return products is not None and all(len(f.free_symbols) <= 1 for p in products for f in p.values())
+
+
+def compound_argument(part: sp.Expr) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
+    """A function of one variable, the variable, and what ``part`` has for it; None where it has several."""
+    for argument in _arguments(part):
+        t = sp.Dummy(real=True)
+        function = _in_terms_of(part, argument, t)
+        if function.free_symbols == {t}:
+            return function, t, argument
+    return None
 
 
 @dataclass
@@ -77,15 +88,13 @@ class _Stages:
         """``part`` with its largest functions of compound arguments as functions of a stage."""
         if not part.has(sp.Function) or len(part.free_symbols) < 2:
             return part
-        for argument in _arguments(part):
-            t = sp.Dummy(real=True)
-            function = _in_terms_of(part, argument, t)
-            if function.free_symbols == {t}:
-                multiple = argument.is_Mul and has_any(argument, self.norms)
-                if multiple or not worth_stabilizing(function):
-                    return part
-                return function.xreplace({t: self.symbol(argument, "argument")})
-        return self.rebuilt(part, self.with_arguments)
+        found = compound_argument(part)
+        if found is None:
+            return self.rebuilt(part, self.with_arguments)
+        function, t, argument = found
+        if not worth_stabilizing(function):
+            return part
+        return function.xreplace({t: self.symbol(argument, "argument")})
 
     def with_offsets(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with the largest term taken out of sums in logarithms and denominators."""
@@ -95,6 +104,11 @@ class _Stages:
             if isinstance(part, sp.log) and self.is_mixed(part.args[0]):
                 m, rest = self.without_largest(part.args[0])
                 return m + sp.log(rest)
+            if isinstance(part, sp.log):
+                factors = sp.Mul.make_args(part.args[0])
+                taken = [f for f in factors if isinstance(f, sp.exp) and offsets & f.free_symbols]
+                rest = sp.Mul(*(f for f in factors if f not in taken))
+                return sp.Add(*(f.args[0] for f in taken), sp.log(rest))
             if part.is_Pow and part.exp.is_negative and self.is_mixed(part.base):
                 m, rest = self.without_largest(part.base)
                 offsets.add(m)

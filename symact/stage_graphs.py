@@ -6,14 +6,13 @@ denominator is guarded against 0.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import reduce
 
 import numpy as np
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.expressions import dag, rewrite
+from symact.expressions import rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, var
 from symact.numbers import as_float
@@ -22,7 +21,15 @@ from symact.stabilize import Task
 from symact.stabilize.formats import Format
 from symact.stabilize.separate import Product, separated
 from symact.stage_exponents import below_shifts, times_and_distance, with_whole_exponents
-from symact.stage_rewrites import added, with_means_near_one, with_numbers_last, with_quotients, with_stages
+from symact.stage_guards import guarded, has_denominators
+from symact.stage_rewrites import (
+    added,
+    with_means_near_one,
+    with_numbers_last,
+    with_one_exponential,
+    with_quotients,
+    with_stages,
+)
 from symact.worth import worth_stabilizing
 
 # The exponential of this is 0 in every format.
@@ -66,15 +73,26 @@ class Builder:
         return node(REDUCTIONS[stage.kind], source)
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
+        if program.is_bounded(expression):
+            return self.bounded(expression, program)
         scales = _scales(program)
         last = sp.Mul(*(f for f in sp.Mul.make_args(expression) if f.is_Symbol and f.name in scales))
         if last != 1 and COUNT in (expression / last).as_numer_denom()[1].free_symbols:
             # The scale times a sum may be beyond the range where the scale times the mean is not.
             return self.map(expression / last, program) * self.map(last, program)
+        elements = program.elementwise()
+        inside = [f for f in sp.Mul.make_args(expression) if has_any(f, elements)]
+        if (
+            len(inside) == 1
+            and inside[0].is_Add
+            and COUNT**-1 in expression.args
+            and inside[0].has(sp.Function)
+        ):
+            # Not term by term: XLA would add to a product before it is rounded, and equal terms not cancel.
+            return self.map(inside[0], program) * self.map(expression / inside[0], program)
         expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
         expression = self.with_finite_weights(with_whole_exponents(expression, program), program)
         expression = self.with_finite_logarithms(expression, program)
-        guarded = self.guarded(expression, program)
         names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
         worth = worth_stabilizing(expression) or norms & expression.free_symbols
@@ -86,8 +104,15 @@ class Builder:
             terms = [self.product(product, program) for product in products]
             graph = reduce(added, terms)
         else:
-            graph = to_graph(guarded, formula=self.formula.text)
-        return with_means_near_one(with_quotients(with_numbers_last(with_stages(graph, self.nodes))))
+            graph = to_graph(guarded(expression, program, self.at_zero), formula=self.formula.text)
+        graph = with_quotients(with_numbers_last(with_stages(graph, self.nodes)))
+        return with_one_exponential(with_means_near_one(graph))
+
+    def bounded(self, expression: sp.Expr, program: Program) -> Node:
+        """A function of one element, with its rate as a function of that."""
+        function = expression.xreplace({rate.symbol: rate.expression for rate in program.rates})
+        (element,) = function.free_symbols
+        return with_stages(self.stable(function, element.name, program), self.nodes)
 
     def with_reduced_quotients(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """e·r/S as e·(r/S), S a sum of terms of which the largest is about 1: a division less an element."""
@@ -124,7 +149,7 @@ class Builder:
             self.nodes[inverse.name] = const(1) / self.nodes.get(part.base.name, var(part.base.name))
             return inverse ** (-part.exp)
 
-        return rewrite(expression, visit) if _has_denominators(expression) else expression
+        return rewrite(expression, visit) if has_denominators(expression) else expression
 
     def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
@@ -138,7 +163,13 @@ class Builder:
                     found = times_and_distance(inside, below)
                     rest = sp.Mul(*(other for other in part.args if other != factor))
                     if found and found[1] in rest.free_symbols:
-                        return factor * rest.xreplace({found[1]: self.near(*found, program)})
+                        # Functions of it are in range themselves, of what is between it and others.
+                        functions = {f: sp.Dummy(real=True) for f in rest.atoms(sp.Function)}
+                        outside = rest.xreplace(functions)
+                        if found[1] not in outside.free_symbols:
+                            continue
+                        outside = outside.xreplace({found[1]: self.near(*found, program)})
+                        return factor * outside.xreplace({d: f for f, d in functions.items()})
             return part
 
         return rewrite(expression, visit) if below else expression
@@ -198,7 +229,7 @@ class Builder:
             if univariate and (worth_stabilizing(function) or _is_of(function, norms)):
                 factors.append(self.stable(function, name, program))
             else:
-                factors.append(to_graph(self.guarded(function, program)))
+                factors.append(to_graph(guarded(function, program, self.at_zero)))
         return reduce(lambda a, b: a * b, factors) if factors else const(1)
 
     def stable(self, function: sp.Expr, name: str, program: Program) -> Node:
@@ -219,44 +250,6 @@ class Builder:
             task = Task(plain, name, self.fmt, (low, high), max(self.order, 1), prefer=self.prefer)
             self.memo[key] = task.run().graph
         return self.memo[key]
-
-    def guarded(self, expression: sp.Expr, program: Program) -> sp.Expr:
-        """``expression`` with 1/r, for a reduction r that is 0, as the convention says."""
-        vanishing = {
-            s.target for s in program.stages if isinstance(s, Reduce) and s.kind in ("sum", "max", "min")
-        }
-        vanishing |= program.divisors | {norm.symbol.name for norm in program.functions_of}
-        vanishing -= program.positive
-        instead = sp.oo if self.at_zero == "zero" else sp.S.One
-
-        def visit(part: sp.Basic) -> sp.Basic:
-            if not (isinstance(part, sp.Pow) and _vanishes(part.base, vanishing)):
-                return part
-            if not part.exp.is_number:
-                below = sp.And(sp.Eq(part.base, 0), part.exp < 0)
-                return sp.Piecewise((1 / instead, below), (part, True))
-            if part.exp >= 0:
-                return part
-            # A norm is positive to the derivation, and SymPy would decide the question.
-            symbols = {s: sp.Symbol(s.name, real=True) for s in part.base.free_symbols - {COUNT}}
-            base = part.base.xreplace(symbols)
-            safe = sp.Piecewise((instead, sp.Eq(base, 0)), (base, True))
-            return sp.Pow(safe, part.exp, evaluate=False)
-
-        return rewrite(expression, visit) if _has_denominators(expression) else expression
-
-
-def _vanishes(base: sp.Expr, vanishing: Collection[str]) -> bool:
-    """Whether ``base`` is a reduction that may be 0, or a sum of multiples and roots of such alone.
-
-    Or 0 on a half line, where a power of it has the slope 0.
-    """
-    if isinstance(base, sp.Max) and sp.S.Zero in base.args:
-        return True
-    if base.is_Add:
-        return all(_vanishes(term, vanishing) for term in base.args)
-    symbols = [factor.as_base_exp() for factor in sp.Mul.make_args(base) if factor.free_symbols - {COUNT}]
-    return len(symbols) == 1 and str(symbols[0][0]) in vanishing and bool(symbols[0][1].is_positive)
 
 
 def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:
@@ -283,12 +276,6 @@ def _with_direction(product: Product, program: Program) -> Product:
 def _scales(program: Program) -> frozenset[str]:
     """What vectors are divided by."""
     return frozenset(s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale")
-
-
-def _has_denominators(expression: sp.Expr) -> bool:
-    return any(
-        isinstance(p, sp.Pow) and p.base is not sp.E and not p.exp.is_nonnegative for p in dag(expression)
-    )
 
 
 def _is_stabilizable(product: Product) -> bool:

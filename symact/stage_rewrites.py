@@ -123,3 +123,24 @@ def with_means_near_one(graph: Node) -> Node:
             near = node("gt", excess, const(sp.Rational(-1, 2)))
             exchanged[current] = node("where", near, node("log1p", excess), current)
     return rebuild(graph, exchanged) if exchanged else graph
+
+
+def with_one_exponential(graph: Node) -> Node:
+    """log(exp(p - m) + exp(q - m)), m the larger of p and q, as log1p of the smaller: the other is 1."""
+    exchanged: dict[Node, Node] = {}
+    for current in walk([graph]):
+        terms = current.args[0].args if current.op == "log" and current.args[0].op == "add" else ()
+        if len(terms) != 2 or any(term.op != "exp" for term in terms):
+            continue
+        distances = [term.args[0] for term in terms]
+        (p, m), (q, n) = map(_below, distances)
+        if m is n and m.op == "max" and set(m.args) == {p, q}:
+            exchanged[current] = node("log1p", node("exp", node("min", *distances)))
+    return rebuild(graph, exchanged) if exchanged else graph
+
+
+def _below(distance: Node) -> tuple[Node, Node]:
+    """p and m of p - m."""
+    if distance.op == "neg":
+        return const(0), distance.args[0]
+    return (distance.args[0], distance.args[1]) if distance.op == "sub" else (distance, const(0))

@@ -66,11 +66,11 @@ class Truth:
             rows.append([(a - b) / (2 * step) for a, b in zip(*sides, strict=True)])
         return rows
 
-    def __call__(self, values, upstream):
+    def __call__(self, values, upstream, digits=DIGITS):
         """Value and, by name, gradient and a size that its errors are in proportion to: of the terms that
         its largest element is summed from, or of the value's change by a relative change of the variable.
         """
-        with mp.workdps(DIGITS):
+        with mp.workdps(digits):
             exact = {k: _exact(v) for k, v in values.items()}
             weights = [mp.mpf(float(u)) for u in upstream]
             gradients = {}
@@ -110,7 +110,7 @@ def ulp(result, truth, scale=0.0):
     return excess.max() / (size * 2.0**-23)
 
 
-def check(compiled, formula, options, inputs, parameters, bound=10):
+def check(compiled, formula, options, inputs, parameters, bound=10, digits=DIGITS):
     """Value and all gradients of ``formula`` within ``bound`` ULP of the largest element or of its terms."""
     options = {**options, "params": dict.fromkeys(parameters, 1.5)} if parameters else options
     activation = compiled(formula, name="over_axis", trainable=tuple(parameters), **options)
@@ -119,12 +119,13 @@ def check(compiled, formula, options, inputs, parameters, bound=10):
         np.random.default_rng(1).normal(size=length if activation.formula.keeps_axis else 1)
     )
     y, gradients = _gradients(activation, inputs, parameters, upstream)
-    value, exact = Truth(formula, **options, trainable=tuple(parameters))({**inputs, **parameters}, upstream)
+    truth = Truth(formula, **options, trainable=tuple(parameters))
+    value, exact = truth({**inputs, **parameters}, upstream, digits)
     in_terms = any(word in formula for word in _IN_TERMS)
     assert ulp(y, value, 1.0 if in_terms else 0.0) < bound
     for name, gradient in gradients.items():
-        truth, scale = exact[name]
-        assert ulp(gradient, truth, max(scale, 0.1 if in_terms else 0.0)) < bound, name
+        exactly, scale = exact[name]
+        assert ulp(gradient, exactly, max(scale, 0.1 if in_terms else 0.0)) < bound, name
 
 
 def _gradients(activation, inputs, parameters, upstream):

@@ -35,6 +35,26 @@ def exponents_beside(symbol: sp.Symbol, later: tuple[Stage, ...], elements: set[
     return {sp.S.Zero if has_any(e, elements) else e for e in found}
 
 
+def must_not_vanish(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
+    """Whether ``symbol`` is a divisor, or has its logarithm taken."""
+    logarithms = (part for part in _parts(later) if isinstance(part, sp.log))
+    return is_divisor(symbol, later) or any(symbol in part.free_symbols for part in logarithms)
+
+
+def is_divided_by(symbol: sp.Symbol, sums: set[str], later: tuple[Stage, ...]) -> bool:
+    """Whether a multiple of ``symbol`` is divided by one of ``sums``."""
+    return any(
+        symbol in part.free_symbols and any(has_any(base, sums) for base in divisors_of(part))
+        for part in _parts(later)
+        if part.is_Mul
+    )
+
+
+def divisors_of(product: sp.Expr) -> list[sp.Expr]:
+    """What ``product`` is divided by."""
+    return [factor.base for factor in product.args if factor.is_Pow and factor.exp.is_negative]
+
+
 def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: set[str]) -> bool:
     """Whether ``symbol`` is only added to something times another of ``sums``: its own size says nothing."""
     sums_later = [part for part in _parts(later) if part.is_Add]

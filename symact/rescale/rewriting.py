@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import sympy as sp
 
-from symact.expressions import rewrite
+from symact.expressions import dag, rewrite
 from symact.program import Map, Norm, Powers, Program, Reduce, Stage, has_any
 
 
@@ -39,11 +40,36 @@ class Rewriting:
 
     def rewritten(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` in terms of the rewritten stages, with its factors brought together."""
+        own = {part: sp.Dummy(real=True) for part in dag(expression) if self.is_of_one_element(part)}
+        if own:
+            rest = self.rewritten(expression.xreplace(own))
+            return rest.xreplace({dummy: part for part, dummy in own.items()})
         exchanged = _with_shifted_elements(self, in_new_terms(expression, self.exchanged))
         gathered = _gathered(in_new_terms(exchanged, self.exchanged, again=True), self.factors)
         if self.offsets & gathered.free_symbols:
             gathered = rewrite(gathered, self.without_products_of_offsets)
         return _with_shifted_elements(self, gathered)
+
+    def is_of_one_element(self, part: sp.Basic) -> bool:
+        """Whether it is the logarithm or reciprocal of a sum of exponentials of one element and others.
+
+        The largest of all elements, by which exponents are shifted, may be far from this one.
+        """
+        if isinstance(part, sp.log):
+            (total,) = part.args
+        elif part.is_Pow and part.exp.is_negative and any(not term.has(sp.exp) for term in part.base.args):
+            total = part.base
+        else:
+            return False
+        if not total.is_Add or not total.has(sp.exp):
+            return False
+        return not total.free_symbols & self.reduced
+
+    @cached_property
+    def reduced(self) -> frozenset[sp.Symbol]:
+        """The results of reductions."""
+        names = (stage.target for stage in self.program.stages if isinstance(stage, Reduce))
+        return frozenset(sp.Symbol(name, real=True) for name in names)
 
     def without_scales(self, expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
         """The scales, and exponentials of shifts, that are factors of ``expression``, and what is left."""

@@ -16,6 +16,7 @@ from symact.rescale.questions import (
     is_divisor,
     is_multiplied,
     is_nonnegative,
+    must_not_vanish,
     terms,
     wholes,
 )
@@ -32,7 +33,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))
     if any(has_any(exponent, new.elements) for exponent in exponents):
         if exponents not in new.shifts and new.is_shifted(shifted := new.rewritten(body)):
-            add_sum(new, stage.target, shifted)
+            _add_shifted(new, stage, shifted, later)
         else:
             # Terms that are divided by such a sum themselves need no other shift.
             sums = {s.target for s in new.program.stages if isinstance(s, Reduce) and s.kind == "sum"}
@@ -41,6 +42,9 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return
     outside, body = new.without_scales(new.rewritten(body))
+    if _may_vanish(new, body):
+        _add_shifted(new, stage, outside * body, later)
+        return
     if _is_logarithm(body, new):
         _of_logarithms(new, stage, body.args[0], later)
         return
@@ -79,6 +83,20 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
         new.exchanged[symbol] = outside * norm**degree
         return
     new.exchanged |= scaled
+
+
+def _may_vanish(new: Rewriting, shifted: sp.Expr) -> bool:
+    """Whether terms are products of exponentials below several shifts: none of them need be 1."""
+    return all(len(new.distances & exponent(term).free_symbols) > 1 for term in terms(shifted))
+
+
+def _add_shifted(new: Rewriting, stage: Reduce, shifted: sp.Expr, later: tuple[Stage, ...]) -> None:
+    """The sum of exponentials below shifts: below another one where it may vanish, and must not."""
+    if _may_vanish(new, shifted) and must_not_vanish(sp.Symbol(stage.target, real=True), later):
+        below = tuple(sorted({exponent(term) for term in terms(shifted)}, key=str))
+        rewrite_exponentials(new, stage, shifted, below, set())
+    else:
+        add_sum(new, stage.target, shifted)
 
 
 def _is_logarithm(body: sp.Expr, new: Rewriting) -> bool:

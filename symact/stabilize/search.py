@@ -185,7 +185,6 @@ def _for_all_parameters(
 ) -> Stable:
     """The best form for every value of the parameters, or the best on either side of 0: other thresholds
     would depend on them."""
-    plain = candidates[0]
 
     def tamed(forms: list[Candidate]) -> list[Candidate]:
         """``forms`` and what keeps them within range, the best first."""

@@ -1,0 +1,193 @@
+"""Growth: functions in sums as bounded ones times exponentials, which can be shifted.
+
+    cosh(x)         = exp(|x|)·(cosh(x)·exp(-|x|))
+    1/(1 + exp(-x)) = exp(Min(x, 0))·(exp(-Min(x, 0))/(1 + exp(-x)))
+
+A sum of the left sides overflows, or all its terms vanish; the right sides are weighted exponentials, of
+which the largest is taken out. The rate that is exponentiated is measured, far out on both sides. It is a
+constant to the derivation: what is derived is the bounded function alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import sympy as sp
+from flint import arb
+
+from symact.expressions import dag, rewrite
+from symact.program import Map, Program, Rate, Reduce, Stage, has_any
+from symact.rescale.questions import divisors_of, is_divided_by, must_not_vanish, terms
+from symact.stabilize.truth import Truth
+from symact.stage_functions import compound_argument
+
+# Where a function is measured, and by what its logarithm's slopes may differ from each other and from a
+# multiple of 1/8: powers of x beside the exponential change it by 1/x.
+_FAR = (600, 1200, 2400)
+_NEAR, _DENOMINATOR = 0.02, 8
+_BITS = 8192
+
+
+def with_growth(program: Program) -> Program:
+    """``program`` with what is summed, where the sum must neither vanish nor overflow, in that form."""
+    sums = {
+        stage.target: (sp.Symbol(stage.target, real=True), source.expression, program.stages[at + 1 :])
+        for at, stage in enumerate(program.stages)
+        if isinstance(stage, Reduce) and stage.kind == "sum"
+        for source in [program.stages[at - 1]]
+        if isinstance(source, Map)
+    }
+    new = _Growth(elements=set(program.elementwise()))
+    divisors = {
+        name
+        for name, (symbol, body, later) in sums.items()
+        if must_not_vanish(symbol, later) and new.has_rates(body)
+    }
+    if not divisors:
+        return program
+    grown = divisors | {
+        name for name, (symbol, _, later) in sums.items() if is_divided_by(symbol, divisors, later)
+    }
+    bodies = {stage.source for stage in program.stages if isinstance(stage, Reduce) and stage.target in grown}
+    for stage in program.stages:
+        if isinstance(stage, Reduce):
+            new.stages.append(stage)
+            continue
+        expression = new.summed(stage.expression) if stage.target in bodies else stage.expression
+        new.stages.append(Map(stage.target, new.divided(expression, divisors)))
+    return replace(
+        program,
+        stages=tuple(new.stages),
+        constants=program.constants | {rate.symbol.name for rate in new.rates},
+        rates=tuple(new.rates),
+    )
+
+
+@dataclass
+class _Growth:
+    """The stages so far; rates, and bounded functions by what they stand for."""
+
+    elements: set[str]
+    stages: list[Stage] = field(default_factory=list)
+    rates: list[Rate] = field(default_factory=list)
+    known: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+
+    def parts(self, body: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+        """The terms of ``body``, or all of it where it is of one element: each as ``factors``."""
+        return [self.factors(term) for term in ([body] if self.is_of_one(body) else terms(body))]
+
+    def has_rates(self, body: sp.Expr) -> bool:
+        """Whether every term grows or falls exponentially, and not all are exponentials as it is."""
+        functions = [function for function, _ in self.parts(body)]
+        found = [self.of_one(f) if f.has(sp.Function) else None for f in functions]
+        rates = [_rate(*of_one) if of_one else None for of_one in found]
+        return all(rate and any(rate) for rate in rates) and not all(map(_is_exponential, functions))
+
+    def summed(self, body: sp.Expr) -> sp.Expr:
+        """``body``, a function of one element or a sum of such times others, as weighted exponentials."""
+        return sp.Add(*(self.grown(function) * rest for function, rest in self.parts(body)))
+
+    def divided(self, expression: sp.Expr, sums: set[str]) -> sp.Expr:
+        """``expression`` with what is divided by ``sums`` in the form that their terms have."""
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            if not part.is_Mul or not any(has_any(divisor, sums) for divisor in divisors_of(part)):
+                return part
+            function, rest = self.factors(part)
+            return self.grown(function) * rest if function.has(sp.Function) else part
+
+        return rewrite(expression, visit) if has_any(expression, sums) else expression
+
+    def factors(self, term: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        """The product of a term's functions of one element, and the rest of it."""
+        if self.is_of_one(term):
+            return term, sp.S.One
+        inside = [f for f in sp.Mul.make_args(term) if self.is_of_one(f) and f.has(sp.Function)]
+        vectors = {next(iter(self.vectors(f))) for f in inside}
+        function = sp.Mul(*inside) if len(vectors) == 1 else sp.S.One
+        return function, term / function
+
+    def vectors(self, expression: sp.Expr) -> set[sp.Symbol]:
+        return {s for s in expression.free_symbols if s.name in self.elements}
+
+    def is_of_one(self, expression: sp.Expr) -> bool:
+        return len(self.vectors(expression)) == 1 and self.of_one(expression) is not None
+
+    def of_one(self, function: sp.Expr) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
+        """A function of one variable, the variable, and its argument."""
+        if len(function.free_symbols) == 1:
+            (symbol,) = function.free_symbols
+            return function, symbol, symbol
+        return compound_argument(function) if function.has(sp.Function) else None
+
+    def grown(self, function: sp.Expr) -> sp.Expr:
+        """``function`` as a bounded one times an exponential; as it is where it has no rate."""
+        if function in self.known:
+            return self.known[function]
+        found = self.of_one(function)
+        slopes = _rate(*found) if found else None
+        if found is None or slopes is None or not any(slopes) or _is_exponential(function):
+            return function
+        of_one, variable, argument = found
+        if argument != variable:
+            argument = self.symbol("argument", argument)
+            of_one = of_one.xreplace({variable: argument})
+        below, above = slopes
+        rate = self.rate(above * sp.Max(argument, 0) + below * sp.Min(argument, 0))
+        bounded = self.symbol("bounded", of_one * sp.exp(-rate))
+        self.known[function] = bounded * sp.exp(rate)
+        return self.known[function]
+
+    def rate(self, expression: sp.Expr) -> sp.Symbol:
+        for rate in self.rates:
+            if rate.expression == expression:
+                return rate.symbol
+        symbol = self.symbol("rate", expression)
+        self.rates.append(Rate(symbol, expression))
+        return symbol
+
+    def symbol(self, kind: str, expression: sp.Expr) -> sp.Symbol:
+        for stage in self.stages:
+            if isinstance(stage, Map) and stage.expression == expression:
+                return sp.Symbol(stage.target, real=True)
+        symbol = sp.Symbol(f"{kind}_{len(self.stages)}", real=True)
+        self.stages.append(Map(symbol.name, expression))
+        self.elements.add(symbol.name)
+        return symbol
+
+
+def _is_exponential(function: sp.Expr) -> bool:
+    """Whether its only functions are exponentials that are factors: those are shifted as they are."""
+    rest = sp.Mul(*(f for f in sp.Mul.make_args(function) if not isinstance(f, sp.exp)))
+    return not any(isinstance(part, sp.Function) for part in dag(rest))
+
+
+@lru_cache(maxsize=512)
+def _rate(
+    function: sp.Expr, variable: sp.Symbol, argument: sp.Expr
+) -> tuple[sp.Rational, sp.Rational] | None:
+    """The slopes of the logarithm of its size far below 0 and far above; None where it has none."""
+    del argument
+    truth = Truth(function.xreplace({variable: sp.Symbol("x", real=True)}))
+    slopes = [_slope([*_logarithms(truth, side)], side) for side in (-1, 1)]
+    below, above = slopes
+    return None if below is None or above is None else (below, above)
+
+
+def _logarithms(truth: Truth, side: int) -> Iterator[arb]:
+    for far in _FAR:
+        yield abs(truth.ball(arb(side * far), {}, _BITS)).log()
+
+
+def _slope(logarithms: list[arb], side: int) -> sp.Rational | None:
+    if not any(logarithm.is_finite() for logarithm in logarithms):
+        return sp.S.Zero  # it is 0 there
+    if not all(logarithm.is_finite() for logarithm in logarithms):
+        return None
+    near, far = (
+        float((logarithms[i + 1] - logarithms[i]).mid()) / (side * (_FAR[i + 1] - _FAR[i])) for i in (0, 1)
+    )
+    slope = sp.Rational(round(far * _DENOMINATOR), _DENOMINATOR)
+    return slope if abs(far - float(slope)) < _NEAR and abs(near - far) < _NEAR else None
