@@ -19,7 +19,7 @@ from flint import arb
 
 from symact.expressions import dag, rewrite
 from symact.program import Map, Program, Rate, Reduce, Stage, has_any
-from symact.rescale.questions import divisors_of, is_divided_by, must_not_vanish, terms
+from symact.rescale.questions import divisors_of, is_added, is_divided_by, must_not_vanish, terms
 from symact.stabilize.truth import Truth
 from symact.stage_functions import compound_argument
 
@@ -43,7 +43,7 @@ def with_growth(program: Program) -> Program:
     divisors = {
         name
         for name, (symbol, body, later) in sums.items()
-        if must_not_vanish(symbol, later) and new.has_rates(body)
+        if must_not_vanish(symbol, later) and new.matters(symbol, body, later)
     }
     if not divisors:
         return program
@@ -78,12 +78,18 @@ class _Growth:
         """The terms of ``body``, or all of it where it is of one element: each as ``factors``."""
         return [self.factors(term) for term in ([body] if self.is_of_one(body) else terms(body))]
 
-    def has_rates(self, body: sp.Expr) -> bool:
-        """Whether every term grows or falls exponentially, and not all are exponentials as it is."""
+    def matters(self, symbol: sp.Symbol, body: sp.Expr, later: tuple[Stage, ...]) -> bool:
+        """Whether every term grows or falls exponentially, and not all are exponentials as it is.
+
+        Where all fall, and the sum is added to something else, that is left of it.
+        """
         functions = [function for function, _ in self.parts(body)]
         found = [self.of_one(f) if f.has(sp.Function) else None for f in functions]
         rates = [_rate(*of_one) if of_one else None for of_one in found]
-        return all(rate and any(rate) for rate in rates) and not all(map(_is_exponential, functions))
+        if not all(rate and any(rate) for rate in rates) or all(map(_is_exponential, functions)):
+            return False
+        falls = all(rate and rate[0] >= 0 >= rate[1] for rate in rates)
+        return not (falls and is_added(symbol, later))
 
     def summed(self, body: sp.Expr) -> sp.Expr:
         """``body``, a function of one element or a sum of such times others, as weighted exponentials."""

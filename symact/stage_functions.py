@@ -207,9 +207,10 @@ def _in_terms_of(part: sp.Expr, argument: sp.Expr, t: sp.Symbol) -> sp.Expr:
     def visit(current: sp.Basic) -> sp.Basic:
         if not (isinstance(current, sp.Expr) and own <= current.free_symbols):
             return current
-        number, rest = _canonical(current)
-        if rest == argument:
-            return number * t
+        if own == current.free_symbols:
+            number, rest = _canonical(current)
+            if rest == argument:
+                return number * t
         for sign in (1, -1):
             signed = argument if sign == 1 else -argument
             if current.func == signed.func and set(signed.args) <= set(current.args):
