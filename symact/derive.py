@@ -84,10 +84,22 @@ def _power_slope(current: sp.Pow, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     base, exponent = current.base, current.exp
     if base is sp.E:
         return current * slopes[exponent]
+    if isinstance(base, sp.Max) and sp.S.Zero in base.args and exponent.free_symbols:
+        return _rectified_power_slope(current, slopes)
     by_base = exponent * base ** (exponent - 1) * slopes[base]
     if slopes[exponent] is sp.S.Zero:
         return by_base
     return by_base + current * sp.log(base) * slopes[exponent]
+
+
+def _rectified_power_slope(current: sp.Pow, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+    """0 where the base is 0 on a half line: 0·log(0) has no value."""
+    base, exponent = current.base, current.exp
+    inside = sp.Max(*(arg for arg in base.args if arg != 0))
+    above = sp.Piecewise((1, inside > 0), (0, True))
+    safe = sp.Piecewise((inside, inside > 0), (1, True))
+    by_exponent = safe**exponent * sp.log(safe) * slopes[exponent]
+    return above * (exponent * safe ** (exponent - 1) * slopes[base] + by_exponent)
 
 
 def _piecewise_slope(current: sp.Piecewise, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:

@@ -178,9 +178,12 @@ def _groups(part: sp.Expr) -> list[sp.Expr]:
 
 
 def _arguments(part: sp.Expr) -> list[sp.Expr]:
-    """What functions in ``part`` are applied to, if it has several variables: the smallest first."""
+    """What functions in ``part`` are applied to, if it has several variables: the smallest first.
+
+    Without a number that is added to it: log(1 + t) is a function of t.
+    """
     found = {
-        _canonical(argument)[1]: sum(1 for _ in dag(argument))
+        _canonical(argument.as_coeff_Add()[1])[1]: sum(1 for _ in dag(argument))
         for function in dag(part)
         if isinstance(function, sp.Function) and not isinstance(function, sp.Piecewise)
         for argument in function.args

@@ -19,6 +19,7 @@ from symact.numbers import as_float
 from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.formats import Format
+from symact.stabilize.rules import rewrite as on_sight
 from symact.stabilize.separate import Product, separated
 from symact.stage_exponents import below_shifts, times_and_distance, with_whole_exponents
 from symact.stage_guards import guarded, has_denominators
@@ -30,6 +31,7 @@ from symact.stage_rewrites import (
     with_quotients,
     with_stages,
 )
+from symact.stage_sums import with_whole_sums
 from symact.worth import worth_stabilizing
 
 # The exponential of this is 0 in every format.
@@ -93,9 +95,10 @@ class Builder:
         expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
         expression = self.with_finite_weights(with_whole_exponents(expression, program), program)
         expression = self.with_finite_logarithms(expression, program)
-        names = frozenset(symbol.name for symbol in expression.free_symbols)
         norms = {norm.symbol for norm in program.functions_of}
         worth = worth_stabilizing(expression) or norms & expression.free_symbols
+        expression = self.with_whole_sums(expression, program) if worth else expression
+        names = frozenset(symbol.name for symbol in expression.free_symbols)
         products = separated(expression, names) if worth else None
         if worth and products is None:
             lumped = self.with_reduced_factors(expression, program)
@@ -104,7 +107,9 @@ class Builder:
             terms = [self.product(product, program) for product in products]
             graph = reduce(added, terms)
         else:
-            graph = to_graph(guarded(expression, program, self.at_zero), formula=self.formula.text)
+            graph, _ = on_sight(
+                to_graph(guarded(expression, program, self.at_zero), formula=self.formula.text)
+            )
         graph = with_quotients(with_numbers_last(with_stages(graph, self.nodes)))
         return with_one_exponential(with_means_near_one(graph))
 
@@ -180,6 +185,13 @@ class Builder:
         near = sp.Symbol(f"near_{d}_{len(self.nodes)}", real=True)
         self.nodes[near.name] = node("max", self.nodes[d.name], bound)
         return near
+
+    def with_whole_sums(self, expression: sp.Expr, program: Program) -> sp.Expr:
+        """Factors x - m - s, of elements and others, as nodes of their own."""
+        whole, sums = with_whole_sums(expression, program.elementwise(), len(self.nodes))
+        for symbol, total in sums.items():
+            self.nodes[symbol.name] = self.map(total, program)
+        return whole
 
     def with_reduced_factors(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """Factors of several reduced values as one symbol each: nothing is stabilized in them here."""

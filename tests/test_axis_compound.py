@@ -24,6 +24,11 @@ FORMULAS = {
     "Mean(1/(exp((a[j]-m)/T)+1),j)": {"T": 0.7, "m": 0.3},
     "g[i]*a[i]/(1+exp(-v[i]*a[i]))/sqrt(Mean((a[j]-Mean(a[k],k))^2,j)+0.00001)": {"g": 1.1, "v": 1.3},
     "a[i]*tanh(log(1+exp(Mean(a[j],j))))": {},
+    # of a norm and of a multiple of it; of a multiple beside 1
+    "log(1+exp((m-sqrt(Sum((a[j]-b[j])^2,j)))/T))": {"m": 1.0, "T": 0.2},
+    "log(1+exp(-sqrt(Sum(a[j]^2,j))/T))": {"T": 0.5},
+    "Sum(log(1+Abs(a[j])/r),j)": {"r": 0.25},
+    "sign(a[i])*log(1+r*Abs(a[i]))/sqrt(Sum(log(1+r*Abs(a[j]))^2,j))": {"r": 4.0},
     # functions of one variable in what does not separate
     "Mean(b[j]/(1+exp(-a[j]))^h*log(1+exp(a[j])),j)": {"h": 1.5},
     # sums of exponentials and others
@@ -37,7 +42,16 @@ FORMULAS = {
     f"log(n)+Sum({P}*log({P}),j)": {},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
     "exp(a[i])/sqrt(Mean(exp(2*a[j]),j)-Mean(exp(a[j]),j)^2+1)": {},
+    f"(Sum({P}*log(2*{P}/({P}+{Q}))+{Q}*log(2*{Q}/({P}+{Q})),j))/2": {},
+    f"log(Sum(({P})^r*({Q})^(1-r),j))/(r-1)": {"r": 0.75},
+    "Piecewise((exp(a[i]),a[i]>=ReduceMax(a[j],j)-3),(0,True))"
+    "/Sum(Piecewise((exp(a[j]),a[j]>=ReduceMax(a[k],k)-3),(0,True)),j)": {},
+    # beside the largest of all, and none of them positive
+    "log(exp(a[i])+exp(b[i]))-log(Sum(exp(a[j])+exp(b[j]),j))": {},
+    "(Sum(exp(b[j])*Max(a[j]-9,0)^p,j)/Sum(exp(b[j]),j))^(1/p)": {"p": 2.5},
     # differences and norms
+    "a[i]*exp(-(a[i]-Mean(a[j],j))^2/(2*r^2*(Mean((a[j]-Mean(a[k],k))^2,j)+0.00001)))": {"r": 2.0},
+    "sqrt(Mean((a[j]-b[j])^2,j)-r*(Mean(a[j]-b[j],j))^2)": {"r": 0.875},
     "(a[i]-ReduceMin(a[j],j))/(ReduceMax(a[j],j)-ReduceMin(a[j],j)+0.00001)": {},
     "sqrt(Sum(exp(b[j])*a[j]^2,j))": {},
     "a[i]*log(1+sqrt(Sum(a[j]^2,j)))/sqrt(Sum(a[j]^2,j))": {},

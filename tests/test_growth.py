@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy as sp
+from axis_truth import check
 
 from symact.growth import with_growth
 from symact.parse import parse
 from symact.program import lower
-from tests.axis_truth import check
 
 # exp(-1200) is told from 0 beside 1, and what changes it.
 DIGITS = 800

@@ -27,13 +27,14 @@ CASES = {
     "Piecewise((((x+1)**r-1)/r, x >= 0), (-((1-x)**(2-r)-1)/(2-r), True))": ({"r": 0.75}, {"r": 1.3}, None),
     "(x**r - 1)/r": ({"r": 0.25}, {"r": 0.6}, (0, "oo")),
     "x**h/(c**h + x**h)": ({"h": 2.5, "c": 1.5}, {"h": 1.25, "c": 0.3}, (0, "oo")),
+    "1 - (1 - x**p)**q": ({"p": 1.5, "q": 2.5}, {"p": 2.25, "q": 1.25}, (0, 1)),
 }
 MAGNITUDES = [0.0, 1e-30, 1e-9, 3e-4, 0.02, 0.3, 0.999, 1.001, 2.6, 7.0, 30.0, 101.0, 1e3, 2e5, 1e10]
 BOUND = 4.0
 
 
 def _points(domain):
-    positive = np.array(MAGNITUDES, np.float32)
+    positive = np.array([m for m in MAGNITUDES if domain != (0, 1) or m < 1], np.float32)
     return positive if domain else np.concatenate([-positive[:0:-1], positive])
 
 
@@ -87,6 +88,28 @@ def _change(expression, wanted, what, point, values):
 def test_a_limit_that_depends_on_a_parameter_is_not_that_of_the_defaults(hi, compiled):
     activation = compiled(next(iter(CASES)), params={"lo": -1.0, "hi": 2.0, "c": 8.0}, trainable=("hi",))
     np.testing.assert_array_equal(activation(tf.constant([np.inf, 1e20, -np.inf]), hi=hi), [hi, hi, -1.0])
+
+
+def test_no_slope_in_any_variable_where_a_power_is_rectified(compiled):
+    formula = "Piecewise((x, x > 0), (a*(Max(1+(1-t)*x, 0)**(1/(1-t)) - 1), True))"
+    activation = compiled(formula, params={"a": 1.25, "t": 0.75}, trainable=("a", "t"), order=1)
+    x, t = tf.constant([-5.0, -1e3, -1e30]), tf.fill([3], 0.75)
+    with tf.GradientTape() as tape:
+        tape.watch([x, t])
+        y = activation(x, t=t)
+    np.testing.assert_array_equal(y, np.full(3, -1.25))
+    np.testing.assert_array_equal(tape.gradient(y, [x, t]), np.zeros((2, 3)))
+
+
+def test_a_power_of_what_vanishes_at_the_end_of_the_domain(compiled):
+    activation = compiled(
+        "1 - (1 - x**p)**q", params={"p": 1.5, "q": 2.5}, trainable=("p", "q"), domain=(0, 1), order=1
+    )
+    x, q = tf.constant([1.0]), tf.constant([2.5])
+    with tf.GradientTape() as tape:
+        tape.watch([x, q])
+        y = activation(x, q=q)
+    assert [float(y[0]), *map(float, tape.gradient(y, [x, q]))] == [1, 0, 0]
 
 
 def test_each_side_of_0_is_chosen_for_itself():

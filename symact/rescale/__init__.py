@@ -62,14 +62,25 @@ def rescale(program: Program) -> Program:
 
 
 def _with_exponentials(program: Program) -> Program:
-    """``program`` with powers of numbers, such as 2^x, as exponentials."""
+    """``program`` with powers of numbers (2^x) as exponentials, and these not in branches beside 0."""
 
     def visit(part: sp.Basic) -> sp.Basic:
         if part.is_Pow and part.base.is_positive and part.base.is_number and part.exp.free_symbols:
             return sp.exp(part.exp * sp.log(part.base))
-        return part
+        return _without_branches(part) if isinstance(part, sp.Piecewise) else part
 
     stages = [
         Map(s.target, rewrite(s.expression, visit)) if isinstance(s, Map) else s for s in program.stages
     ]
     return replace(program, stages=tuple(stages))
+
+
+def _without_branches(part: sp.Piecewise) -> sp.Expr:
+    """A product of exponentials and others where a condition holds, and else 0, as that times 1 or 0."""
+    if len(part.args) != 2:
+        return part
+    (first, condition), (second, _) = part.args
+    value = first + second
+    if sp.S.Zero not in (first, second) or not any(isinstance(f, sp.exp) for f in sp.Mul.make_args(value)):
+        return part
+    return value * sp.Piecewise((int(first != 0), condition), (int(second != 0), True))

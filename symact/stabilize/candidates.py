@@ -148,12 +148,11 @@ def saturated(problem: Problem, primal: sp.Expr | None) -> Iterator[Candidate]:
 
 def saturated_halves(problem: Problem) -> Iterator[Candidate]:
     """Forms by equality saturation of a formula with parameters, on either side of 0."""
-    x = var(problem.name)
-    for side in (-1, 1):
-        point = _POINT * side
-        if not problem.domain[0] < point < problem.domain[1]:
+    x, (low, high) = var(problem.name), problem.domain
+    for side, below, above in ((-1, low, min(high, 0.0)), (1, max(low, 0.0), high)):
+        if below >= above:
             continue
-        branch = to_graph(resolve(problem.expression, problem.name, point))
+        branch = to_graph(resolve(problem.expression, problem.name, _inside(below, above)))
         yield Candidate("branch", branch)
         # What is known of it there is that it is positive: the input, or its negative.
         turned = rebuild(branch, {x: -x}) if side < 0 else branch

@@ -1,4 +1,4 @@
-"""Ends: what a stabilized graph returns for ±inf and NaN, and at 0.
+"""Ends: what a stabilized graph returns for ±inf and NaN, at 0 and at ends of the domain.
 
 At ±inf the limit, where there is one; NaN for NaN; zero of either sign for that of an odd function; the
 limit of v^p·log(v) where v is 0. Most graphs do so by themselves; those that do not get the smallest addition
@@ -6,6 +6,8 @@ that makes them.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
@@ -16,7 +18,7 @@ from symact.stabilize.formats import Array, Format
 from symact.stabilize.problem import Problem
 from symact.stabilize.simulate import simulate
 
-# Where oddness is seen; and distances from 0 at which a limit is seen, to this many bits.
+# Where oddness is seen; and distances from a point at which its limit is seen, to this many bits.
 _SMALL = np.array([2.0**-9, 0.3, 1.25])
 _NEAR, _NEARER, _BITS = 2.0**-300, 2.0**-900, 4096
 
@@ -31,8 +33,10 @@ def mended(graph: Node, problem: Problem, derivative: bool) -> Node:
         if end in problem.domain:
             graph = _with_limit_at_infinity(graph, problem, end)
     low, high = problem.domain
-    if low <= 0.0 < high:
-        graph = _with_finite_logarithms(graph, problem)
+    inward = {low: 1, high: -1} | ({0.0: 1} if low < 0.0 < high else {})
+    for point, side in inward.items():
+        if np.isfinite(point):
+            graph = _with_finite_logarithms(graph, problem, point, side)
     if low < 0.0 < high:
         graph = _with_signed_zero(graph, problem)
     if not derivative and not np.isnan(_at(graph, problem, np.array([np.nan]))[0]).all():
@@ -71,27 +75,37 @@ def _with_limit_at_infinity(graph: Node, problem: Problem, end: float) -> Node:
     return node("where", node("eq", x, infinity), const(limits[0]), graph)
 
 
-def _with_finite_logarithms(graph: Node, problem: Problem) -> Node:
-    """``graph`` with no infinite logarithm at 0 where its limit is finite: 0·∞ would be undefined."""
-    if all(np.isfinite(at).all() for at in _at(graph, problem, np.zeros(1))):
+def _with_finite_logarithms(graph: Node, problem: Problem, point: float, side: int) -> Node:
+    """``graph`` with no infinite logarithm at ``point`` where its limit from that side is finite."""
+    if all(np.isfinite(at).all() for at in _at(graph, problem, np.array([point]))):
         return graph
-    tiny = const(problem.fmt.min_normal)
-    logarithms = [n for n in walk([graph]) if n.op == "log"]
-    finite = rebuild(graph, {n: node("log", node("max", n.args[0], tiny)) for n in logarithms})
-    sets = problem.parameter_sets()
-    found = _at(finite, problem, np.zeros(1))
-    right = all(_is_limit(float(at[0]), problem, p) for at, p in zip(found, sets, strict=True))
+    # What is above where they are infinite.
+    lowest = {"log": const(problem.fmt.min_normal), "log1p": const(problem.fmt.epsilon / 2 - 1)}
+    logarithms = [n for n in walk([graph]) if n.op in lowest]
+    finite = rebuild(graph, {n: node(n.op, node("max", n.args[0], lowest[n.op])) for n in logarithms})
+    limits = [_Limit.of(problem, p, point, side) for p in problem.parameter_sets()]
+    found = _at(finite, problem, np.array([point]))
+    right = all(limit.is_close(float(at[0]), problem.fmt) for at, limit in zip(found, limits, strict=True))
     return finite if right else graph
 
 
-def _is_limit(value: float, problem: Problem, parameters: dict[str, float]) -> bool:
-    """Whether the truth comes closer and closer to ``value`` as the input falls to 0."""
-    near, nearer = (
-        float(problem.truth.ball(arb(step), parameters, _BITS).mid()) for step in (_NEAR, _NEARER)
-    )
-    if not np.isfinite([value, near, nearer]).all():
-        return False
-    return _close(value, nearer, problem.fmt) or abs(nearer - value) < abs(near - value) / 2
+@dataclass(frozen=True)
+class _Limit:
+    """The truth at two distances from a point."""
+
+    near: float
+    nearer: float
+
+    @classmethod
+    def of(cls, problem: Problem, parameters: dict[str, float], point: float, side: int) -> _Limit:
+        steps = (arb(point) + side * arb(step) * max(abs(point), 1.0) for step in (_NEAR, _NEARER))
+        return cls(*(float(problem.truth.ball(at, parameters, _BITS).mid()) for at in steps))
+
+    def is_close(self, value: float, fmt: Format) -> bool:
+        """Whether it is ``value``, or comes closer and closer to it."""
+        if not np.isfinite([value, self.near, self.nearer]).all():
+            return False
+        return _close(value, self.nearer, fmt) or abs(self.nearer - value) < abs(self.near - value) / 2
 
 
 def _with_signed_zero(graph: Node, problem: Problem) -> Node:

@@ -156,6 +156,7 @@ _EXPONENTIALS = (
     Identity("expm1-log1p", _expm1(_log1p(_u)), _u, _positive(1 + _u)),
     Identity("power", _pow(_u, _v), _exp(_v * _log(_u)), _positive(_u)),
     Identity("power-minus-one", _pow(_u, _v) - 1, _expm1(_v * _log(_u)), _positive(_u)),
+    Identity("one-minus-power", 1 - _pow(_u, _v), -_expm1(_v * _log(_u)), _positive(_u)),
     Identity("log-power", _log(_pow(_u, _v)), _v * _log(_u), _positive(_u)),
     Identity("log-product", _log(_u * _v), _log(_u) + _log(_v), _positive(_u, _v)),
     Identity("log-quotient", _log(_u / _v), _log(_u) - _log(_v), _positive(_u, _v)),

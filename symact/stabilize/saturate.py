@@ -134,7 +134,10 @@ def _grown(
     into it is gone afterwards."""
     names = {current: f"$n{i}" for i, current in enumerate(nodes)}
     terms = [f"(let {names[current]} {_term(current, names)})" for current in nodes]
-    terms += [f"(positive {names[n]})" for n in nodes if n.op == "var" and n.name in positive]
+    known = [n for n in nodes if n.op == "var" and n.name in positive]
+    # A power with a variable exponent has values for no others.
+    known += [n.args[0] for n in nodes if n.op == "pow" and n.args[1].op != "const"]
+    terms += [f"(positive {names[n]})" for n in known]
     _run(language, "(push)")
     try:
         _run(language, "\n".join(terms))
