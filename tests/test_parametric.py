@@ -31,6 +31,8 @@ CASES = {
 }
 MAGNITUDES = [0.0, 1e-30, 1e-9, 3e-4, 0.02, 0.3, 0.999, 1.001, 2.6, 7.0, 30.0, 101.0, 1e3, 2e5, 1e10]
 BOUND = 4.0
+# What is below the normal range may be 0.
+VANISHING = 2.0**-126
 
 
 def _points(domain):
@@ -72,8 +74,9 @@ def test_values_and_gradients_at_any_parameters(formula, which, compiled):
             if abs(truth) > 3e38:
                 continue
             size = max(abs(float(truth)), _change(expression, wanted, what, point, values))
-            ulp = float(np.spacing(np.float32(max(size, 1e-37))))
-            assert abs(float(mp.mpf(float(result)) - truth)) <= BOUND * ulp, (what, point, result, truth)
+            ulp = float(np.spacing(np.float32(size)))
+            off = abs(float(mp.mpf(float(result)) - truth))
+            assert off <= BOUND * ulp + VANISHING, (what, point, result, truth)
 
 
 def _change(expression, wanted, what, point, values):
@@ -109,7 +112,7 @@ def test_a_power_of_what_vanishes_at_the_end_of_the_domain(compiled):
     with tf.GradientTape() as tape:
         tape.watch([x, q])
         y = activation(x, q=q)
-    assert [float(y[0]), *map(float, tape.gradient(y, [x, q]))] == [1, 0, 0]
+    np.testing.assert_array_equal(tf.concat([y, *tape.gradient(y, [x, q])], 0), [1, 0, 0])
 
 
 def test_each_side_of_0_is_chosen_for_itself():
