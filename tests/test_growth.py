@@ -20,10 +20,8 @@ FORMULAS = {
     "log(Mean(cosh(x[j]),j))": {},
     "sinh(x[i])/Sum(cosh(x[j]),j)": {},
     "Max(exp(x[i])-1,0)/Sum(Abs(exp(x[j])-1),j)": {},
-    "(exp(x[i])-1)^2/Sum((exp(x[j])-1)^2,j)": {},
     "1/(1+exp(-x[i]))/Sum(1/(1+exp(-x[j])),j)": {},
     "log(1+exp(x[i]))/Sum(log(1+exp(x[j])),j)": {},
-    "exp(x[i])/(1+exp(-x[i]))/Sum(exp(x[j])/(1+exp(-x[j])),j)": {},
     "Piecewise((x[i]+1,x[i]>0),(exp(x[i]),True))/Sum(Piecewise((x[j]+1,x[j]>0),(exp(x[j]),True)),j)": {},
     "log(Sum(exp(x[j])/(1+exp(x[j]))^2,j))": {},
     # of a multiple by a parameter; with weights of another vector
@@ -46,9 +44,8 @@ VECTORS = {
 @pytest.mark.parametrize("vector", VECTORS)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_value_and_gradients(formula, vector, compiled):
-    tiny_square = "(exp(x[j])-1)^2" in formula and vector == "tiny"
-    if tiny_square or ("log(Mean(cosh" in formula and vector == "tiny"):
-        pytest.skip("the truth is below the range, or 0/0 to any format")
+    if "log(Mean(cosh" in formula and vector == "tiny":
+        pytest.skip("the truth is below the range")
     inputs = {"x": np.float32(VECTORS[vector])}
     if "y[" in formula:
         inputs["y"] = np.float32(ORDINARY[::-1])
