@@ -109,3 +109,8 @@ def test_a_kink_is_where_it_is(compiled):
         tape.watch(x)
         y = compiled("Max(exp(x[i])-1,0)")(x)
     np.testing.assert_array_equal(tape.gradient(y, x), [0, 1, 1])
+
+
+def test_an_exponential_in_a_branch_that_is_not_taken(compiled):
+    y = compiled("Piecewise((exp(x[i]), x[i] < Mean(x[j],j)), (0, True))")(tf.constant([-1.0, 0.0, 1e3]))
+    np.testing.assert_allclose(y, [np.exp(-1), 1, 0], rtol=1e-6)

@@ -23,10 +23,11 @@ from dataclasses import replace
 
 import sympy as sp
 
-from symact.expressions import rewrite
+from symact.expressions import dag, rewrite
 from symact.program import Map, Program, Reduce
 from symact.rescale.divisors import with_scaled_divisors
 from symact.rescale.moments import with_central_moments
+from symact.rescale.questions import must_not_vanish
 from symact.rescale.rewriting import Rewriting, add_map, with_distances
 from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
@@ -62,12 +63,13 @@ def rescale(program: Program) -> Program:
 
 
 def _with_exponentials(program: Program) -> Program:
-    """``program`` with powers of numbers (2^x) as exponentials, and these not in branches beside 0."""
+    """``program`` with powers of numbers (2^x) as exponentials, and those that are shifted in no branches."""
+    branches = _shifted_branches(program)
 
     def visit(part: sp.Basic) -> sp.Basic:
         if part.is_Pow and part.base.is_positive and part.base.is_number and part.exp.free_symbols:
             return sp.exp(part.exp * sp.log(part.base))
-        return _without_branches(part) if isinstance(part, sp.Piecewise) else part
+        return branches.get(part, part)
 
     stages = [
         Map(s.target, rewrite(s.expression, visit)) if isinstance(s, Map) else s for s in program.stages
@@ -75,12 +77,29 @@ def _with_exponentials(program: Program) -> Program:
     return replace(program, stages=tuple(stages))
 
 
-def _without_branches(part: sp.Piecewise) -> sp.Expr:
-    """A product of exponentials and others where a condition holds, and else 0, as that times 1 or 0."""
-    if len(part.args) != 2:
-        return part
+def _shifted_branches(program: Program) -> dict[sp.Basic, sp.Expr]:
+    """exp(e) where a condition holds, and else 0, as exp(e) times 1 or 0, by what it was.
+
+    Of sums that must not vanish: what is summed is shifted, and exp(e) in range where the condition fails.
+    """
+    found: dict[sp.Basic, sp.Expr] = {}
+    for at, stage in enumerate(program.stages):
+        if not isinstance(stage, Reduce) or stage.kind != "sum":
+            continue
+        source = program.stages[at - 1]
+        if not must_not_vanish(sp.Symbol(stage.target, real=True), program.stages[at + 1 :]):
+            continue
+        for part in dag(source.expression) if isinstance(source, Map) else ():
+            if isinstance(part, sp.Piecewise) and (product := _without_branches(part)) is not None:
+                found[part] = product
+    return found
+
+
+def _without_branches(part: sp.Piecewise) -> sp.Expr | None:
+    if len(part.args) != 2 or sp.S.Zero not in (part.args[0][0], part.args[1][0]):
+        return None
     (first, condition), (second, _) = part.args
     value = first + second
-    if sp.S.Zero not in (first, second) or not any(isinstance(f, sp.exp) for f in sp.Mul.make_args(value)):
-        return part
+    if not any(isinstance(f, sp.exp) for f in sp.Mul.make_args(value)):
+        return None
     return value * sp.Piecewise((int(first != 0), condition), (int(second != 0), True))
