@@ -35,6 +35,7 @@ def with_functions(program: Program, known: int = 0) -> Program:
     for stage in program.stages[known:]:
         bounded = isinstance(stage, Map) and program.is_bounded(stage.expression)
         if isinstance(stage, Map) and worth_stabilizing(stage.expression) and not bounded:
+            new.bases = _bases(stage.expression)
             expression = new.with_arguments(stage.expression)
             expression = expression if known else new.with_offsets(expression)
             if not _is_separable(expression):
@@ -47,6 +48,12 @@ def with_functions(program: Program, known: int = 0) -> Program:
 def _is_separable(expression: sp.Expr) -> bool:
     products = separated(expression, frozenset(symbol.name for symbol in expression.free_symbols))
     return products is not None and all(len(f.free_symbols) <= 1 for p in products for f in p.values())
+
+
+def _bases(expression: sp.Expr) -> frozenset[sp.Expr]:
+    """What is raised to powers that are no numbers."""
+    powers = (part for part in dag(expression) if part.is_Pow and part.base is not sp.E)
+    return frozenset(power.base for power in powers if power.exp.free_symbols)
 
 
 def compound_argument(part: sp.Expr) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
@@ -69,6 +76,7 @@ class _Stages:
         norms: names; functions of a norm are stabilized together with the vector's direction.
         constants: names of what nothing is derived by.
         shifts: what each is the largest of.
+        bases: of powers beside: their logarithms are left as they are, to be finite where the powers are 0.
     """
 
     stages: list[Stage]
@@ -76,6 +84,7 @@ class _Stages:
     norms: set[str]
     constants: set[str]
     shifts: dict[sp.Symbol, tuple[sp.Expr, ...]]
+    bases: frozenset[sp.Expr] = frozenset()
 
     def symbol(self, expression: sp.Expr, kind: str) -> sp.Symbol:
         if expression not in self.known:
@@ -86,7 +95,7 @@ class _Stages:
 
     def with_arguments(self, part: sp.Expr) -> sp.Expr:
         """``part`` with its largest functions of compound arguments as functions of a stage."""
-        if not part.has(sp.Function) or len(part.free_symbols) < 2:
+        if not part.has(sp.Function) or len(part.free_symbols) < 2 or self.is_beside_its_power(part):
             return part
         found = compound_argument(part)
         if found is None:
@@ -95,6 +104,9 @@ class _Stages:
         if not worth_stabilizing(function):
             return part
         return function.xreplace({t: self.symbol(argument, "argument")})
+
+    def is_beside_its_power(self, part: sp.Expr) -> bool:
+        return isinstance(part, sp.log) and part.args[0] in self.bases
 
     def with_offsets(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with the largest term taken out of sums in logarithms and denominators."""
@@ -140,7 +152,7 @@ class _Stages:
 
     def with_functions(self, part: sp.Expr) -> sp.Expr:
         """``part`` with its largest functions of one variable as stages."""
-        if not part.has(sp.Function):
+        if not part.has(sp.Function) or self.is_beside_its_power(part):
             return part
         if len(part.free_symbols) == 1:
             extracted = worth_stabilizing(part) and not has_any(part, self.norms)

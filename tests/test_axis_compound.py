@@ -40,6 +40,7 @@ FORMULAS = {
     f"Sum({P}*(b[j]-Sum({P}*b[j],j))^2,j)": {},
     f"Sum({P}*(a[j]-Sum({P}*a[j],j))^2,j)": {},
     f"log(n)+Sum({P}*log({P}),j)": {},
+    "-(1-exp(a[i])/Sum(exp(a[j]),j))^g*(a[i]-log(Sum(exp(a[j]),j)))": {"g": 2.0},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
     "exp(a[i])/sqrt(Mean(exp(2*a[j]),j)-Mean(exp(a[j]),j)^2+1)": {},
     f"(Sum({P}*log(2*{P}/({P}+{Q}))+{Q}*log(2*{Q}/({P}+{Q})),j))/2": {},
