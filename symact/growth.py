@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import sympy as sp
-from flint import arb
+from flint import arb, ctx
 
 from symact.expressions import dag, rewrite
 from symact.program import Map, Program, Rate, Reduce, Stage, has_any
@@ -85,7 +85,7 @@ class _Growth:
         """
         functions = [function for function, _ in self.parts(body)]
         found = [self.of_one(f) if f.has(sp.Function) else None for f in functions]
-        rates = [_rate(*of_one) if of_one else None for of_one in found]
+        rates = [_rate(*of_one[:2]) if of_one else None for of_one in found]
         if not all(rate and any(rate) for rate in rates) or all(map(_is_exponential, functions)):
             return False
         falls = all(rate and rate[0] >= 0 >= rate[1] for rate in rates)
@@ -133,7 +133,7 @@ class _Growth:
         if function in self.known:
             return self.known[function]
         found = self.of_one(function)
-        slopes = _rate(*found) if found else None
+        slopes = _rate(*found[:2]) if found else None
         if found is None or slopes is None or not any(slopes) or _is_exponential(function):
             return function
         of_one, variable, argument = found
@@ -171,14 +171,11 @@ def _is_exponential(function: sp.Expr) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _rate(
-    function: sp.Expr, variable: sp.Symbol, argument: sp.Expr
-) -> tuple[sp.Rational, sp.Rational] | None:
+def _rate(function: sp.Expr, variable: sp.Symbol) -> tuple[sp.Rational, sp.Rational] | None:
     """The slopes of the logarithm of its size far below 0 and far above; None where it has none."""
-    del argument
     truth = Truth(function.xreplace({variable: sp.Symbol("x", real=True)}))
-    slopes = [_slope([*_logarithms(truth, side)], side) for side in (-1, 1)]
-    below, above = slopes
+    with ctx.workprec(_BITS):
+        below, above = (_slope([*_logarithms(truth, side)], side) for side in (-1, 1))
     return None if below is None or above is None else (below, above)
 
 

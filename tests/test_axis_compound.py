@@ -43,7 +43,7 @@ FORMULAS = {
     "-(1-exp(a[i])/Sum(exp(a[j]),j))^g*(a[i]-log(Sum(exp(a[j]),j)))": {"g": 2.0},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
     "exp(a[i])/sqrt(Mean(exp(2*a[j]),j)-Mean(exp(a[j]),j)^2+1)": {},
-    f"(Sum({P}*log(2*{P}/({P}+{Q}))+{Q}*log(2*{Q}/({P}+{Q})),j))/2": {},
+    f"Sum({P}*log({P}/({P}+{Q})),j)": {},
     f"log(Sum(({P})^r*({Q})^(1-r),j))/(r-1)": {"r": 0.75},
     "Piecewise((exp(a[i]),a[i]>=ReduceMax(a[j],j)-3),(0,True))"
     "/Sum(Piecewise((exp(a[j]),a[j]>=ReduceMax(a[k],k)-3),(0,True)),j)": {},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
-from flint import arb
+from flint import arb, ctx
 
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.formats import Array, Format
@@ -98,8 +98,9 @@ class _Limit:
 
     @classmethod
     def of(cls, problem: Problem, parameters: dict[str, float], point: float, side: int) -> _Limit:
-        steps = (arb(point) + side * arb(step) * max(abs(point), 1.0) for step in (_NEAR, _NEARER))
-        return cls(*(float(problem.truth.ball(at, parameters, _BITS).mid()) for at in steps))
+        with ctx.workprec(_BITS):
+            steps = [arb(point) + side * arb(step) * max(abs(point), 1.0) for step in (_NEAR, _NEARER)]
+            return cls(*(float(problem.truth.ball(at, parameters, _BITS).mid()) for at in steps))
 
     def is_close(self, value: float, fmt: Format) -> bool:
         """Whether it is ``value``, or comes closer and closer to it."""
