@@ -45,6 +45,7 @@ def hand_written(spot):
     return softplus
 
 
+@pytest.mark.slow
 def test_an_error_of_a_millionth_on_a_thousandth_is_found_by_default(compiled):
     spots = [(start, start + 1e-3) for start in (-80.0, -27.0, -3.0, -0.01, 0.3, 1.0, 7.0, 25.0, 60.0)]
     functions = [hand_written(spot) for spot in spots]

@@ -224,6 +224,7 @@ def test_a_dask_cluster_gives_the_same_figures_though_a_worker_is_killed(compila
 
 # Dask's own shutdown, of a worker that was killed, is not quiet.
 @pytest.mark.filterwarnings("default")
+@pytest.mark.slow
 def test_separate_dask_workers_lose_nothing_though_one_is_killed(compilation, tmp_path):
     pytest.importorskip("distributed")
     chunks = list(range(250, 256))
