@@ -19,7 +19,7 @@ from flint import arb, ctx
 
 from symact.expressions import dag, rewrite
 from symact.program import Map, Program, Rate, Reduce, Stage, has_any
-from symact.rescale.questions import divisors_of, is_added, is_divided_by, must_not_vanish, terms
+from symact.rescale.questions import is_added, is_divided_by, is_quotient, must_not_vanish, sums_of, terms
 from symact.stabilize.truth import Truth
 from symact.stage_functions import compound_argument
 
@@ -32,25 +32,20 @@ _BITS = 8192
 
 def with_growth(program: Program) -> Program:
     """``program`` with what is summed, where the sum must neither vanish nor overflow, in that form."""
-    sums = {
-        stage.target: (sp.Symbol(stage.target, real=True), source.expression, program.stages[at + 1 :])
-        for at, stage in enumerate(program.stages)
-        if isinstance(stage, Reduce) and stage.kind == "sum"
-        for source in [program.stages[at - 1]]
-        if isinstance(source, Map)
-    }
+    sums = [*sums_of(program)]
     new = _Growth(elements=set(program.elementwise()))
     divisors = {
-        name
-        for name, (symbol, body, later) in sums.items()
+        stage.target
+        for stage, symbol, body, later in sums
         if must_not_vanish(symbol, later) and new.matters(symbol, body, later)
     }
     if not divisors:
         return program
-    grown = divisors | {
-        name for name, (symbol, _, later) in sums.items() if is_divided_by(symbol, divisors, later)
+    bodies = {
+        stage.source
+        for stage, symbol, _, later in sums
+        if stage.target in divisors or is_divided_by(symbol, divisors, later)
     }
-    bodies = {stage.source for stage in program.stages if isinstance(stage, Reduce) and stage.target in grown}
     for stage in program.stages:
         if isinstance(stage, Reduce):
             new.stages.append(stage)
@@ -60,18 +55,22 @@ def with_growth(program: Program) -> Program:
     return replace(
         program,
         stages=tuple(new.stages),
-        constants=program.constants | {rate.symbol.name for rate in new.rates},
-        rates=tuple(new.rates),
+        constants=program.constants | {symbol.name for symbol in new.rates.values()},
+        rates=tuple(Rate(symbol, expression) for expression, symbol in new.rates.items()),
     )
 
 
 @dataclass
 class _Growth:
-    """The stages so far; rates, and bounded functions by what they stand for."""
+    """The stages so far; rates and arguments by what they are, and functions as products of bounded ones.
+
+    A rate is a stage of its own: another one of the same expression is no constant.
+    """
 
     elements: set[str]
     stages: list[Stage] = field(default_factory=list)
-    rates: list[Rate] = field(default_factory=list)
+    rates: dict[sp.Expr, sp.Symbol] = field(default_factory=dict)
+    arguments: dict[sp.Expr, sp.Symbol] = field(default_factory=dict)
     known: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
 
     def parts(self, body: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
@@ -99,7 +98,7 @@ class _Growth:
         """``expression`` with what is divided by ``sums`` in the form that their terms have."""
 
         def visit(part: sp.Basic) -> sp.Basic:
-            if not part.is_Mul or not any(has_any(divisor, sums) for divisor in divisors_of(part)):
+            if not is_quotient(part, sums):
                 return part
             function, rest = self.factors(part)
             return self.grown(function) * rest if function.has(sp.Function) else part
@@ -138,27 +137,19 @@ class _Growth:
             return function
         of_one, variable, argument = found
         if argument != variable:
-            argument = self.symbol("argument", argument)
+            argument = self.stage("argument", argument, self.arguments)
             of_one = of_one.xreplace({variable: argument})
         below, above = slopes
-        rate = self.rate(above * sp.Max(argument, 0) + below * sp.Min(argument, 0))
-        bounded = self.symbol("bounded", of_one * sp.exp(-rate))
+        rate = self.stage("rate", above * sp.Max(argument, 0) + below * sp.Min(argument, 0), self.rates)
+        bounded = self.stage("bounded", of_one * sp.exp(-rate), {})
         self.known[function] = bounded * sp.exp(rate)
         return self.known[function]
 
-    def rate(self, expression: sp.Expr) -> sp.Symbol:
-        for rate in self.rates:
-            if rate.expression == expression:
-                return rate.symbol
-        symbol = self.symbol("rate", expression)
-        self.rates.append(Rate(symbol, expression))
-        return symbol
-
-    def symbol(self, kind: str, expression: sp.Expr) -> sp.Symbol:
-        for stage in self.stages:
-            if isinstance(stage, Map) and stage.expression == expression:
-                return sp.Symbol(stage.target, real=True)
-        symbol = sp.Symbol(f"{kind}_{len(self.stages)}", real=True)
+    def stage(self, kind: str, expression: sp.Expr, known: dict[sp.Expr, sp.Symbol]) -> sp.Symbol:
+        """The symbol of ``expression``, a new stage where it is not ``known`` yet."""
+        if expression in known:
+            return known[expression]
+        symbol = known[expression] = sp.Symbol(f"{kind}_{len(self.stages)}", real=True)
         self.stages.append(Map(symbol.name, expression))
         self.elements.add(symbol.name)
         return symbol

@@ -82,16 +82,12 @@ class Builder:
         if last != 1 and COUNT in (expression / last).as_numer_denom()[1].free_symbols:
             # The scale times a sum may be beyond the range where the scale times the mean is not.
             return self.map(expression / last, program) * self.map(last, program)
-        elements = program.elementwise()
-        inside = [f for f in sp.Mul.make_args(expression) if has_any(f, elements)]
-        if (
-            len(inside) == 1
-            and inside[0].is_Add
-            and COUNT**-1 in expression.args
-            and inside[0].has(sp.Function)
-        ):
-            # Not term by term: XLA would add to a product before it is rounded, and equal terms not cancel.
-            return self.map(inside[0], program) * self.map(expression / inside[0], program)
+        sums = [f for f in expression.args if f.is_Add and f.has(sp.Function)] if expression.is_Mul else []
+        if len(sums) == 1 and COUNT**-1 in expression.args:
+            rest, elements = expression / sums[0], program.elementwise()
+            if has_any(sums[0], elements) and not has_any(rest, elements):
+                # Not term by term: XLA adds to a product before it is rounded, and equal terms do not cancel.
+                return self.map(sums[0], program) * self.map(rest, program)
         expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
         expression = self.with_finite_weights(with_whole_exponents(expression, program), program)
         expression = self.with_finite_logarithms(expression, program)

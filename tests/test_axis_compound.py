@@ -52,6 +52,7 @@ FORMULAS = {
     "(Sum(exp(b[j])*Max(a[j]-9,0)^p,j)/Sum(exp(b[j]),j))^(1/p)": {"p": 2.5},
     # differences and norms
     "a[i]*exp(-(a[i]-Mean(a[j],j))^2/(2*r^2*(Mean((a[j]-Mean(a[k],k))^2,j)+0.00001)))": {"r": 2.0},
+    "Sum(Max(a[j],0),j)+log(Sum(Abs(exp(a[j])-1),j))": {},
     "sqrt(Mean((a[j]-b[j])^2,j)-r*(Mean(a[j]-b[j],j))^2)": {"r": 0.875},
     "(a[i]-ReduceMin(a[j],j))/(ReduceMax(a[j],j)-ReduceMin(a[j],j)+0.00001)": {},
     "sqrt(Sum(exp(b[j])*a[j]^2,j))": {},

@@ -12,7 +12,7 @@ import pytest
 from symact.compiler import translate
 from symact.stabilize import cache
 
-FORMULA = "log(1+exp(x))"
+FORMULA = "x*tanh(log(1+exp(x)))"
 
 
 @pytest.fixture

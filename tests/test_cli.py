@@ -148,7 +148,7 @@ def test_each_stage_can_be_shown(stage):
 
 
 def test_compare_prints_json_that_is_strict():
-    done = run("compare", MISH, "--json", "--dtype", "float32")
+    done = run("compare", MISH, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
     assert figures["formats"]["float32"]["gradients"]["autodiff"]["nan"] > 0

@@ -14,7 +14,6 @@ from symact.program import lower
 # exp(-1200) is told from 0 beside 1, and what changes it.
 DIGITS = 800
 
-S = "1/(1+exp(-{0}))"
 FORMULAS = {
     # grows on both sides, on one, and falls on one
     "log(Mean(cosh(x[j]),j))": {},

@@ -23,11 +23,11 @@ from dataclasses import replace
 
 import sympy as sp
 
-from symact.expressions import dag, rewrite
+from symact.expressions import rewrite
 from symact.program import Map, Program, Reduce
 from symact.rescale.divisors import with_scaled_divisors
 from symact.rescale.moments import with_central_moments
-from symact.rescale.questions import must_not_vanish
+from symact.rescale.questions import must_not_vanish, sums_of
 from symact.rescale.rewriting import Rewriting, add_map, with_distances
 from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
@@ -83,15 +83,11 @@ def _shifted_branches(program: Program) -> dict[sp.Basic, sp.Expr]:
     Of sums that must not vanish: what is summed is shifted, and exp(e) in range where the condition fails.
     """
     found: dict[sp.Basic, sp.Expr] = {}
-    for at, stage in enumerate(program.stages):
-        if not isinstance(stage, Reduce) or stage.kind != "sum":
-            continue
-        source = program.stages[at - 1]
-        if not must_not_vanish(sp.Symbol(stage.target, real=True), program.stages[at + 1 :]):
-            continue
-        for part in dag(source.expression) if isinstance(source, Map) else ():
-            if isinstance(part, sp.Piecewise) and (product := _without_branches(part)) is not None:
-                found[part] = product
+    for _, symbol, body, later in sums_of(program):
+        branches = body.atoms(sp.Piecewise)
+        if branches and must_not_vanish(symbol, later):
+            products = {part: _without_branches(part) for part in branches}
+            found |= {part: product for part, product in products.items() if product is not None}
     return found
 
 

@@ -7,10 +7,20 @@ from collections.abc import Iterator
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import COUNT, Map, Stage, has_any
+from symact.program import COUNT, Map, Program, Reduce, Stage, has_any
 
 # Functions in which a sum of powers is a factor that may cancel; below any other it is a whole.
 _ALGEBRAIC = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Number, sp.NumberSymbol, sp.Abs, sp.log, sp.sign)
+
+
+def sums_of(program: Program) -> Iterator[tuple[Reduce, sp.Symbol, sp.Expr, tuple[Stage, ...]]]:
+    """Every sum of ``program``, its symbol, what is summed, and the stages that come later."""
+    for at, stage in enumerate(program.stages):
+        if isinstance(stage, Reduce) and stage.kind == "sum":
+            source = program.stages[at - 1]
+            assert isinstance(source, Map)
+            symbol = sp.Symbol(stage.target, real=True)
+            yield stage, symbol, source.expression, program.stages[at + 1 :]
 
 
 def terms(body: sp.Expr) -> tuple[sp.Expr, ...]:
@@ -43,16 +53,13 @@ def must_not_vanish(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
 
 def is_divided_by(symbol: sp.Symbol, sums: set[str], later: tuple[Stage, ...]) -> bool:
     """Whether a multiple of ``symbol`` is divided by one of ``sums``."""
-    return any(
-        symbol in part.free_symbols and any(has_any(base, sums) for base in divisors_of(part))
-        for part in _parts(later)
-        if part.is_Mul
-    )
+    return any(symbol in part.free_symbols and is_quotient(part, sums) for part in _parts(later))
 
 
-def divisors_of(product: sp.Expr) -> list[sp.Expr]:
-    """What ``product`` is divided by."""
-    return [factor.base for factor in product.args if factor.is_Pow and factor.exp.is_negative]
+def is_quotient(part: sp.Basic, sums: set[str]) -> bool:
+    """Whether ``part`` is something divided by one of ``sums``, or by an expression of it."""
+    divisors = [f.base for f in part.args if f.is_Pow and f.exp.is_negative] if part.is_Mul else []
+    return any(has_any(divisor, sums) for divisor in divisors)
 
 
 def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: set[str]) -> bool:

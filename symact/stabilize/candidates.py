@@ -17,7 +17,7 @@ from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line
 from symact.stabilize.exponents import exponents, split
 from symact.stabilize.formats import Format
-from symact.stabilize.parametric import parametric_halves
+from symact.stabilize.parametric import POINT, parametric_halves
 from symact.stabilize.periods import reduced
 from symact.stabilize.pieces import kinks, pieces
 from symact.stabilize.problem import Problem
@@ -31,8 +31,6 @@ _CLAMPS = (2**13, 2**60)
 # As a share of the format's largest number: what is left to a factor of the input.
 _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
-# How far from 0 a formula is looked at where nothing is known of its pieces.
-_POINT = 3.5
 # Exponents, by digits of the format, at which exponentials are capped: their fourth powers stay in range,
 # or their squares, or they themselves.
 _CAPS = {24: (20, 40, 80), 53: (40, 300, 650)}
@@ -164,9 +162,9 @@ def saturated_halves(problem: Problem) -> Iterator[Candidate]:
 def _inside(low: float, high: float) -> float:
     """A point well inside an interval, of moderate size where it can be."""
     if low >= 0:
-        return min(low + _POINT, low + (high - low) / 2)
+        return min(low + POINT, low + (high - low) / 2)
     if high <= 0:
-        return max(high - _POINT, low + (high - low) / 2)
+        return max(high - POINT, low + (high - low) / 2)
     return low + (high - low) / 2
 
 

@@ -7,20 +7,18 @@ that makes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import sympy as sp
-from flint import arb, ctx
+from flint import ctx
 
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.problem import Problem
 from symact.stabilize.simulate import simulate
 
-# Where oddness is seen; and distances from a point at which its limit is seen, to this many bits.
+# Where oddness is seen; and distances from a point at which its limit is seen.
 _SMALL = np.array([2.0**-9, 0.3, 1.25])
-_NEAR, _NEARER, _BITS = 2.0**-300, 2.0**-900, 4096
+_NEAR = (2.0**-300, 2.0**-900)
 
 
 def mended(graph: Node, problem: Problem, derivative: bool) -> Node:
@@ -83,30 +81,21 @@ def _with_finite_logarithms(graph: Node, problem: Problem, point: float, side: i
     lowest = {"log": const(problem.fmt.min_normal), "log1p": const(problem.fmt.epsilon / 2 - 1)}
     logarithms = [n for n in walk([graph]) if n.op in lowest]
     finite = rebuild(graph, {n: node(n.op, node("max", n.args[0], lowest[n.op])) for n in logarithms})
-    limits = [_Limit.of(problem, p, point, side) for p in problem.parameter_sets()]
     found = _at(finite, problem, np.array([point]))
-    right = all(limit.is_close(float(at[0]), problem.fmt) for at, limit in zip(found, limits, strict=True))
+    with ctx.workprec(ctx.prec):  # the truth sets its own
+        right = all(
+            _is_limit(float(at[0]), [problem.truth.side(point, side, p, near) for near in _NEAR], problem.fmt)
+            for at, p in zip(found, problem.parameter_sets(), strict=True)
+        )
     return finite if right else graph
 
 
-@dataclass(frozen=True)
-class _Limit:
-    """The truth at two distances from a point."""
-
-    near: float
-    nearer: float
-
-    @classmethod
-    def of(cls, problem: Problem, parameters: dict[str, float], point: float, side: int) -> _Limit:
-        with ctx.workprec(_BITS):
-            steps = [arb(point) + side * arb(step) * max(abs(point), 1.0) for step in (_NEAR, _NEARER)]
-            return cls(*(float(problem.truth.ball(at, parameters, _BITS).mid()) for at in steps))
-
-    def is_close(self, value: float, fmt: Format) -> bool:
-        """Whether it is ``value``, or comes closer and closer to it."""
-        if not np.isfinite([value, self.near, self.nearer]).all():
-            return False
-        return _close(value, self.nearer, fmt) or abs(self.nearer - value) < abs(self.near - value) / 2
+def _is_limit(value: float, approach: list[float], fmt: Format) -> bool:
+    """Whether the truth, far from a point and near to it, is ``value`` or comes closer and closer to it."""
+    far, near = approach
+    if not np.isfinite([value, far, near]).all():
+        return False
+    return _close(value, near, fmt) or abs(near - value) < abs(far - value) / 2
 
 
 def _with_signed_zero(graph: Node, problem: Problem) -> Node:

@@ -13,8 +13,9 @@ from symact.stabilize.branches import resolve
 from symact.stabilize.exponential import families_of, half_line, to_exponentials
 from symact.stabilize.regimes import choice
 
-# Any number on the half line meant. Exponents of one formula whose signs are told apart.
-_POINT = 3.5
+# How far from 0 a half line is looked at where nothing is known of its pieces; and how many exponents of one
+# formula have their signs told apart.
+POINT = 3.5
 _MOST_EXPONENTS = 2
 
 
@@ -24,17 +25,17 @@ def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Nod
     The exponents' signs decide between the sides (the input's, where no exponent holds a parameter), so
     the form holds for every value of the parameters.
     """
-    families = families_of(to_exponentials(expression), name, _POINT)
+    families = families_of(to_exponentials(expression), name, POINT)
     symbol = sp.Symbol(name, real=True)
     exponents = [f.exponent for f in families if f.exponent.free_symbols != {symbol}]
     if len(exponents) > _MOST_EXPONENTS or (exponents and len(families) > len(exponents)):
         return
     if exponents:
         combinations = [*product((-1, 1), repeat=len(exponents))]
-        sides = [dict(half_line(expression, name, _POINT, signs=signs)) for signs in combinations]
+        sides = [dict(half_line(expression, name, POINT, signs=signs)) for signs in combinations]
     else:
         exponents = [symbol]
-        branches = ((resolve(expression, name, side), side) for side in (-_POINT, _POINT))
+        branches = ((resolve(expression, name, side), side) for side in (-POINT, POINT))
         sides = [dict(half_line(branch, name, side)) for branch, side in branches]
     if not all(sides):
         return

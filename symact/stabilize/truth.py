@@ -92,9 +92,9 @@ class Truth:
                 return value
         return None
 
-    def side(self, point: float, side: int, params: dict[str, float]) -> float:
-        """The limit at ``point`` from one side (-1 or 1)."""
-        step = arb(_NEAR) * arb(max(abs(point), 1.0))
+    def side(self, point: float, side: int, params: dict[str, float], near: float = _NEAR) -> float:
+        """The limit at ``point`` from one side (-1 or 1), read off at ``near`` times its size."""
+        step = arb(near) * arb(max(abs(point), 1.0))
         return float(self.ball(arb(point) + side * step, params, 4096).mid())
 
     def _value(self, point: float, params: dict[str, float]) -> tuple[float, float]:
