@@ -12,7 +12,7 @@ from symact.agreement import agrees
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
 from symact.growth import with_growth
-from symact.program import Map, Program, Reduce
+from symact.program import Map, Program
 from symact.rescale import rescale
 from symact.reverse import vjp
 from symact.schedule import AxisSchedule
@@ -173,7 +173,7 @@ def _conventions(program: Program, ties: str, at_zero: str, widened: bool, agree
     lines = ["a quotient whose denominator is a sum or norm that is 0 counts as 0"]
     if at_zero == "one":
         lines = ["the reciprocal of a sum or norm that is 0 counts as 1"]
-    if any(isinstance(s, Reduce) and s.kind in ("max", "min") for s in program.stages):
+    if program.reductions("max", "min"):
         shared = "shared equally by all" if ties == "share" else "that of the first"
         lines.append(f"where several elements reach an extremum, its gradient is {shared}")
     if widened:

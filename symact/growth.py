@@ -33,7 +33,7 @@ _BITS = 8192
 def with_growth(program: Program) -> Program:
     """``program`` with what is summed, where the sum must neither vanish nor overflow, in that form."""
     sums = [*sums_of(program)]
-    new = _Growth(elements=set(program.elementwise()))
+    new = _Growth(elements=set(program.elementwise))
     divisors = {
         stage.target
         for stage, symbol, body, later in sums

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import sympy as sp
@@ -133,12 +134,27 @@ class Program:
         assert isinstance(stage, Map)
         return stage.expression
 
+    @cached_property
+    def maps(self) -> Mapping[str, sp.Expr]:
+        """The expressions of the elementwise stages, by target."""
+        return {stage.target: stage.expression for stage in self.stages if isinstance(stage, Map)}
+
+    def reductions(self, *kinds: Kind) -> tuple[Reduce, ...]:
+        """The reductions of these kinds; of every kind where none is named."""
+        found = (stage for stage in self.stages if isinstance(stage, Reduce))
+        return tuple(stage for stage in found if not kinds or stage.kind in kinds)
+
+    def reduced(self, *kinds: Kind) -> frozenset[str]:
+        """The targets of these reductions."""
+        return frozenset(stage.target for stage in self.reductions(*kinds))
+
+    @cached_property
     def elementwise(self) -> frozenset[str]:
         """Names of all inputs and targets that have an element for each of the axis."""
         found = set(self.vectors) | {POSITION.name}
-        for stage in self.stages:
-            if isinstance(stage, Map) and has_any(stage.expression, found):
-                found.add(stage.target)
+        for target, expression in self.maps.items():
+            if has_any(expression, found):
+                found.add(target)
         return frozenset(found)
 
 

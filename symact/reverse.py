@@ -53,7 +53,7 @@ class _Walk:
         self, program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str
     ) -> None:
         self.program, self.ties = program, ties
-        elementwise = program.elementwise()
+        elementwise = program.elementwise
         self.vectors = program.vectors | {
             upstream
             for upstream, output in zip(upstreams, program.outputs, strict=True)
@@ -175,13 +175,8 @@ def _is_vector(output: str, program: Program) -> bool:
 def _balanced(program: Program, elements: set[str]) -> set[sp.Expr]:
     """Elements whose sum over the axis is 0: deviations d - Sum(d/length), and multiples of them."""
     found: set[sp.Expr] = set()
-    maps = {stage.target: stage.expression for stage in program.stages if isinstance(stage, Map)}
-    summed = {
-        stage.target: maps.get(stage.source)
-        for stage in program.stages
-        if isinstance(stage, Reduce) and stage.kind == "sum"
-    }
-    for target, expression in maps.items():
+    summed = {stage.target: program.maps.get(stage.source) for stage in program.reductions("sum")}
+    for target, expression in program.maps.items():
         factors = [f for f in sp.Mul.make_args(expression) if has_any(f, elements)]
         means = [s for s in expression.free_symbols if summed.get(s.name) == (expression + s) / COUNT]
         if (expression.is_Add and means) or (len(factors) == 1 and factors[0] in found):
@@ -191,12 +186,11 @@ def _balanced(program: Program, elements: set[str]) -> set[sp.Expr]:
 
 def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     """The exponential that the result is a multiple of, in terms of the result, which is kept anyway."""
-    stages = {stage.target: stage for stage in program.stages}
     name = program.formula.result
-    result = stages.get(name)
-    if not isinstance(result, Map) or name not in elements:
+    result = program.maps.get(name)
+    if result is None or name not in elements:
         return {}
-    factors = sp.Mul.make_args(result.expression)
+    factors = sp.Mul.make_args(result)
     inside = [f for f in factors if has_any(f, elements)]
     if len(inside) != 1 or not isinstance(inside[0], sp.exp):
         return {}
@@ -206,17 +200,12 @@ def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
 
 def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:
     """The sign of a scaled element is that of the element, which scaling may flush to 0."""
-    scales = {
-        sp.Symbol(s.target, positive=True)
-        for s in program.stages
-        if isinstance(s, Reduce) and s.kind == "scale"
-    }
+    scales = {sp.Symbol(name, positive=True) for name in program.reduced("scale")}
     return {
-        sp.sign(sp.Symbol(stage.target, real=True)): sp.sign(stage.expression * scale)
-        for stage in program.stages
-        if isinstance(stage, Map)
-        for scale in scales & stage.expression.free_symbols
-        if (stage.expression * scale).is_Symbol
+        sp.sign(sp.Symbol(target, real=True)): sp.sign(expression * scale)
+        for target, expression in program.maps.items()
+        for scale in scales & expression.free_symbols
+        if (expression * scale).is_Symbol
     }
 
 

@@ -7,25 +7,20 @@ from collections.abc import Collection
 import sympy as sp
 
 from symact.expressions import rewrite
-from symact.program import Map, Program, Reduce, has_any
-
-
-def _shifts(program: Program) -> set[str]:
-    return {s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "shift"}
+from symact.program import Program, has_any
 
 
 def below_shifts(program: Program) -> dict[str, sp.Expr]:
     """Distances of exponents below their shift, by name."""
-    shifts = _shifts(program)
-    maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
-    return {name: e for name, e in maps.items() if e.is_Add and has_any(e, shifts)}
+    shifts = program.reduced("shift")
+    return {name: e for name, e in program.maps.items() if e.is_Add and has_any(e, shifts)}
 
 
 def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
     """exp(m)·exp(d) as the exponential of m + d, the exponent itself: ∞·0 would be undefined."""
     if not expression.has(sp.exp):
         return expression
-    shifts, below = _shifts(program), below_shifts(program)
+    shifts, below = program.reduced("shift"), below_shifts(program)
     distances = {sp.Symbol(name, real=True): distance for name, distance in below.items()}
 
     def visit(part: sp.Basic) -> sp.Basic:

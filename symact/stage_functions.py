@@ -18,7 +18,7 @@ from itertools import product
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import Map, Program, Reduce, Stage, has_any
+from symact.program import Map, Program, Stage, has_any
 from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
 from symact.stabilize.separate import separated
@@ -172,12 +172,10 @@ class _Stages:
 
 def _largest_parts(program: Program) -> dict[sp.Symbol, tuple[sp.Expr, ...]]:
     """By shift, what it is the largest of."""
-    maps = {stage.target: stage.expression for stage in program.stages if isinstance(stage, Map)}
     return {
         sp.Symbol(stage.target, real=True): source.args if isinstance(source, sp.Max) else (source,)
-        for stage in program.stages
-        if isinstance(stage, Reduce) and stage.kind == "shift"
-        for source in [maps[stage.source]]
+        for stage in program.reductions("shift")
+        for source in [program.maps[stage.source]]
     }
 
 

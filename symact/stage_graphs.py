@@ -70,21 +70,21 @@ class Builder:
                 return total if powers.factor == 1 else const(powers.factor) * total
         source = self.nodes.get(stage.source) or var(stage.source)
         if stage.kind in ("shift", "scale"):
-            whole = stage.source not in program.elementwise()
+            whole = stage.source not in program.elementwise
             return node(stage.kind, source if whole else node("reduce_max", source))
         return node(REDUCTIONS[stage.kind], source)
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
         if program.is_bounded(expression):
             return self.bounded(expression, program)
-        scales = _scales(program)
+        scales = program.reduced("scale")
         last = sp.Mul(*(f for f in sp.Mul.make_args(expression) if f.is_Symbol and f.name in scales))
         if last != 1 and COUNT in (expression / last).as_numer_denom()[1].free_symbols:
             # The scale times a sum may be beyond the range where the scale times the mean is not.
             return self.map(expression / last, program) * self.map(last, program)
         sums = [f for f in expression.args if f.is_Add and f.has(sp.Function)] if expression.is_Mul else []
         if len(sums) == 1 and COUNT**-1 in expression.args:
-            rest, elements = expression / sums[0], program.elementwise()
+            rest, elements = expression / sums[0], program.elementwise
             if has_any(sums[0], elements) and not has_any(rest, elements):
                 # Not term by term: XLA adds to a product before it is rounded, and equal terms do not cancel.
                 return self.map(sums[0], program) * self.map(rest, program)
@@ -117,7 +117,7 @@ class Builder:
 
     def with_reduced_quotients(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """e·r/S as e·(r/S), S a sum of terms of which the largest is about 1: a division less an element."""
-        elements, scales = program.elementwise(), _scales(program)
+        elements, scales = program.elementwise, program.reduced("scale")
         sums = program.positive | {powers.total for powers in program.powers}
 
         def visit(part: sp.Basic) -> sp.Basic:
@@ -137,9 +137,9 @@ class Builder:
 
         And 1/n in the terms of a mean, one quotient instead of one for each.
         """
-        scales = set(_scales(program))
+        scales = program.reduced("scale")
         if expression.is_Mul and COUNT**-1 in expression.args and len(expression.args) == 2:
-            scales |= {COUNT.name} if has_any(expression, program.elementwise()) else set()
+            scales |= {COUNT.name} if has_any(expression, program.elementwise) else set()
 
         def visit(part: sp.Basic) -> sp.Basic:
             if not (isinstance(part, sp.Pow) and part.base.is_Symbol and part.base.name in scales):
@@ -154,8 +154,7 @@ class Builder:
 
     def with_finite_weights(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """d·exp(d), d below a shift, with no d that is beyond the range: -∞·0 would be undefined."""
-        maps = {s.target: s.expression for s in program.stages if isinstance(s, Map)}
-        below = below_shifts(program)
+        maps, below = program.maps, below_shifts(program)
 
         def visit(part: sp.Basic) -> sp.Basic:
             for factor in part.args if part.is_Mul else ():
@@ -184,14 +183,14 @@ class Builder:
 
     def with_whole_sums(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """Factors x - m - s, of elements and others, as nodes of their own."""
-        whole, sums = with_whole_sums(expression, program.elementwise(), len(self.nodes))
+        whole, sums = with_whole_sums(expression, program.elementwise, len(self.nodes))
         for symbol, total in sums.items():
             self.nodes[symbol.name] = self.map(total, program)
         return whole
 
     def with_reduced_factors(self, expression: sp.Expr, program: Program) -> sp.Expr:
         """Factors of several reduced values as one symbol each: nothing is stabilized in them here."""
-        elements = program.elementwise()
+        elements = program.elementwise
         known: dict[sp.Expr, sp.Symbol] = {}
 
         def visit(part: sp.Basic) -> sp.Basic:
@@ -279,11 +278,6 @@ def _with_direction(product: Product, program: Program) -> Product:
             rest = {k: f for k, f in product.items() if k not in (vector, name)}
             return {**rest, name: function, f"{vector} direction": norm.direction}
     return product
-
-
-def _scales(program: Program) -> frozenset[str]:
-    """What vectors are divided by."""
-    return frozenset(s.target for s in program.stages if isinstance(s, Reduce) and s.kind == "scale")
 
 
 def _is_stabilizable(product: Product) -> bool:

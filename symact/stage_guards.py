@@ -7,15 +7,13 @@ from collections.abc import Collection
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import COUNT, Program, Reduce
+from symact.program import COUNT, Program
 
 
 def guarded(expression: sp.Expr, program: Program, at_zero: str) -> sp.Expr:
     """``expression`` with 1/r, for a reduction r that is 0, as the convention says."""
-    vanishing = {
-        s.target for s in program.stages if isinstance(s, Reduce) and s.kind in ("sum", "max", "min")
-    }
-    vanishing |= program.divisors | {norm.symbol.name for norm in program.functions_of}
+    vanishing = program.reduced("sum", "max", "min") | program.divisors
+    vanishing |= {norm.symbol.name for norm in program.functions_of}
     vanishing -= program.positive
     instead = sp.oo if at_zero == "zero" else sp.S.One
 

@@ -33,7 +33,7 @@ class Truth:
 
     def value(self, values):
         """The result's elements; one where the axis is reduced."""
-        elements = self.program.elementwise()
+        elements = self.program.elementwise
         length = max(len(v) for v in values.values() if isinstance(v, list))
         known = {**values, POSITION.name: [mp.mpf(i) for i in range(length)], LENGTH: mp.mpf(length)}
         for stage in self.program.stages:

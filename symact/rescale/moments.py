@@ -56,12 +56,7 @@ def with_central_moments(program: Program) -> Program:
 
 
 def _sums(program: Program) -> dict[sp.Symbol, sp.Expr]:
-    maps = {stage.target: stage.expression for stage in program.stages if isinstance(stage, Map)}
-    return {
-        sp.Symbol(stage.target, real=True): maps[stage.source]
-        for stage in program.stages
-        if isinstance(stage, Reduce) and stage.kind == "sum"
-    }
+    return {sp.Symbol(s.target, real=True): program.maps[s.source] for s in program.reductions("sum")}
 
 
 def _means(sums: dict[sp.Symbol, sp.Expr]) -> tuple[_Mean, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import sympy as sp
 
@@ -51,18 +52,18 @@ def must_not_vanish(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
     return is_divisor(symbol, later) or any(symbol in part.free_symbols for part in logarithms)
 
 
-def is_divided_by(symbol: sp.Symbol, sums: set[str], later: tuple[Stage, ...]) -> bool:
+def is_divided_by(symbol: sp.Symbol, sums: AbstractSet[str], later: tuple[Stage, ...]) -> bool:
     """Whether a multiple of ``symbol`` is divided by one of ``sums``."""
     return any(symbol in part.free_symbols and is_quotient(part, sums) for part in _parts(later))
 
 
-def is_quotient(part: sp.Basic, sums: set[str]) -> bool:
+def is_quotient(part: sp.Basic, sums: AbstractSet[str]) -> bool:
     """Whether ``part`` is something divided by one of ``sums``, or by an expression of it."""
     divisors = [f.base for f in part.args if f.is_Pow and f.exp.is_negative] if part.is_Mul else []
     return any(has_any(divisor, sums) for divisor in divisors)
 
 
-def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: set[str]) -> bool:
+def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: AbstractSet[str]) -> bool:
     """Whether ``symbol`` is only added to something times another of ``sums``: its own size says nothing."""
     sums_later = [part for part in _parts(later) if part.is_Add]
     terms_of_it = [term for part in sums_later for term in part.args if symbol in term.free_symbols]

@@ -68,8 +68,7 @@ class Rewriting:
     @cached_property
     def reduced(self) -> frozenset[sp.Symbol]:
         """The results of reductions."""
-        names = (stage.target for stage in self.program.stages if isinstance(stage, Reduce))
-        return frozenset(sp.Symbol(name, real=True) for name in names)
+        return frozenset(sp.Symbol(name, real=True) for name in self.program.reduced())
 
     def without_scales(self, expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
         """The scales, and exponentials of shifts, that are factors of ``expression``, and what is left."""

@@ -36,8 +36,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             _add_shifted(new, stage, shifted, later)
         else:
             # Terms that are divided by such a sum themselves need no other shift.
-            sums = {s.target for s in new.program.stages if isinstance(s, Reduce) and s.kind == "sum"}
-            free = is_free_of_factor(new, bare, exponents) or is_multiplied(symbol, later, sums)
+            free = is_free_of_factor(new, bare, exponents)
+            free = free or is_multiplied(symbol, later, new.program.reduced("sum"))
             beside = set() if free else exponents_beside(symbol, later, new.elements)
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return
