@@ -14,11 +14,12 @@ from symact.derive import derive
 from symact.emit import emit, emit_axis
 from symact.errors import AccuracyWarning, OptionError
 from symact.formula import Formula
+from symact.pairs import stabilize_pair
 from symact.parse import parse
 from symact.program import Family, Program, lower
 from symact.progress import Update, on_terminal, silent
 from symact.schedule import RESIDUALS, AxisSchedule, Schedule, schedule
-from symact.stabilize import PREFERENCES, StableFamily, stabilize_family, stabilize_pair
+from symact.stabilize import PREFERENCES, StableFamily, stabilize_family
 
 if TYPE_CHECKING:
     from symact.activation import Activation

@@ -42,9 +42,16 @@ REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "fi
 class Builder:
     """Programs to graphs in one format; what was stabilized once is remembered."""
 
-    def __init__(self, formula: Formula, fmt: Format, at_zero: str, prefer: str) -> None:
+    def __init__(
+        self,
+        formula: Formula,
+        fmt: Format,
+        at_zero: str,
+        prefer: str,
+        memo: dict[tuple[sp.Expr, str], Node] | None = None,
+    ) -> None:
         self.formula, self.fmt, self.at_zero, self.prefer, self.order = formula, fmt, at_zero, prefer, 0
-        self.memo: dict[tuple[sp.Expr, str], Node] = {}
+        self.memo = {} if memo is None else memo
         self.nodes: dict[str, Node] = {}
 
     def graph(self, program: Program, output: str, order: int) -> Node:

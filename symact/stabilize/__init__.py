@@ -7,7 +7,6 @@ the truth with the kernels' own errors, and kept where they win.
 from symact.stabilize.family import StableFamily, stabilize_family
 from symact.stabilize.problem import Score
 from symact.stabilize.search import stabilize
-from symact.stabilize.separate import stabilize_pair
 from symact.stabilize.stable import Stable
 from symact.stabilize.task import PREFERENCES, Task
 
@@ -19,5 +18,4 @@ __all__ = [
     "Task",
     "stabilize",
     "stabilize_family",
-    "stabilize_pair",
 ]

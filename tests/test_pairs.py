@@ -1,0 +1,60 @@
+"""Elementwise formulas of two inputs that do not separate into functions of one variable each."""
+
+from __future__ import annotations
+
+import itertools
+
+import mpmath as mp
+import numpy as np
+import pytest
+import sympy as sp
+import tensorflow as tf
+
+from symact.parse import parse
+
+# Gates with a parameter in them; functions of sums, differences and products; sums of exponentials of both.
+CASES = {
+    "tanh(w*a)/(1+exp(-(b+c)))": {"w": 1.25, "c": -0.5},
+    "a*b/(1+exp(-beta*b))": {"beta": 1.5},
+    "a*Piecewise((b, b>0), (s*(exp(b)-1), True))": {"s": 1.125},
+    "a/(1+exp(-(a+b)))": {},
+    "log(exp(a)+exp(b))": {},
+    "log(1+exp(k*(a-b)))/k": {"k": 2.0},
+    "tanh(a*b)": {},
+    "exp(a)/(exp(a)+exp(b))": {},
+}
+# Short enough for products of two to be exact.
+NUMBERS = [-1e30, -2e4, -130.0, -9.5, -3.25, -(2.0**-40), 2.0**-84, 0.3125, 2.5, 88.0, 1e3, 1e15]
+BOUND = 4.0
+# What is below the normal range may be 0.
+VANISHING = 2.0**-126
+
+
+@pytest.mark.parametrize("formula", CASES)
+def test_values_and_gradients(formula, compiled):
+    params = CASES[formula]
+    options = {"inputs": ("a", "b"), "params": params, "trainable": tuple(params)}
+    activation, expression = compiled(formula, **options), parse(formula, **options).expression
+    grid = np.array([*itertools.product(NUMBERS, repeat=2)], np.float32)
+    a, b = tf.constant(grid[:, 0]), tf.constant(grid[:, 1])
+    given = {name: tf.fill(a.shape, value) for name, value in params.items()}
+    with tf.GradientTape() as tape:
+        tape.watch([a, b, given])
+        y = activation(a, b, **given)
+    found = {"value": y, **tape.gradient(y, {"a": a, "b": b, **given})}
+    symbols = sorted(expression.free_symbols, key=str)
+    for what, computed in found.items():
+        wanted = expression if what == "value" else sp.diff(expression, sp.Symbol(what, real=True))
+        function, value = (sp.lambdify(symbols, e, "mpmath") for e in (wanted, expression))
+        for row, result in zip(grid, computed.numpy(), strict=True):
+            point = {"a": row[0], "b": row[1], **params}
+            with mp.workdps(120):
+                numbers = [mp.mpf(float(point[s.name])) for s in symbols]
+                truth = mp.mpf(function(*numbers))
+                # A parameter's gradient is of terms that are of the value over the parameter.
+                terms = abs(mp.mpf(value(*numbers)) / point[what]) if what in params else 0
+                if max(abs(truth), terms) > 3e38:
+                    continue
+                ulp = float(np.spacing(np.float32(max(abs(truth), terms))))
+                off = abs(mp.mpf(float(result)) - truth)
+            assert off <= BOUND * ulp + VANISHING, (what, row, result, float(truth))
