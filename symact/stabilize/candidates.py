@@ -92,10 +92,23 @@ def capped(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:
             yield replace(candidate, name=f"{candidate.name}, exponentials capped", graph=graph)
 
 
+def floored(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:
+    """Forms whose exponentials do not vanish: powers and logarithms of what vanishes with them stay finite."""
+    least = const((fmt.working or fmt).min_normal)
+    for candidate in candidates:
+        exponentials = [n for n in walk([candidate.graph]) if n.op == "exp"]
+        if exponentials:
+            graph = rebuild(candidate.graph, {n: node("max", n, least) for n in exponentials})
+            yield replace(candidate, name=f"{candidate.name}, exponentials kept from 0", graph=graph)
+
+
 def halves(problem: Problem) -> Iterator[Candidate]:
     """Forms of a formula with parameters: chosen by a sign, since thresholds would depend on them."""
-    for name, graph in parametric_halves(problem.expression, problem.name):
-        yield Candidate(name, graph)
+    # Measured like all, so it matters not here whether the factors are positive.
+    apart = sp.expand_log(problem.expression, force=True, deep=True)
+    for expression in dict.fromkeys([problem.expression, apart]):
+        for name, graph in parametric_halves(expression, problem.name):
+            yield Candidate(name, graph)
 
 
 def closed_forms(problem: Problem, *, rough: bool) -> Iterator[Candidate]:

@@ -16,6 +16,7 @@ from symact.stabilize.candidates import (
     clamped,
     closed_forms,
     distinct,
+    floored,
     ground,
     halves,
     rewritten,
@@ -192,7 +193,8 @@ def _for_all_parameters(
         forms.sort(key=lambda c: price_of(problem, c, target))
         if problem.errors(forms[0].graph).max() <= target:
             return forms
-        forms = distinct([*forms, *clamped(forms[:_MOST_CLAMPED], problem.name, problem.fmt)])
+        best = forms[:_MOST_CLAMPED]
+        forms = distinct([*forms, *clamped(best, problem.name, problem.fmt), *floored(best, problem.fmt)])
         return sorted(forms, key=lambda c: price_of(problem, c, target))
 
     candidates = tamed(distinct([*candidates, *rewritten(halves(problem))]))
