@@ -18,11 +18,12 @@ from itertools import product
 import sympy as sp
 
 from symact.expressions import dag, rewrite
+from symact.less_one import with_powers_less_one
 from symact.program import Map, Program, Stage, has_any
 from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
 from symact.stabilize.separate import separated
-from symact.worth import worth_stabilizing
+from symact.worth import has_root_less_number, is_root_of_sum, worth_stabilizing
 
 
 def with_functions(program: Program, known: int = 0) -> Program:
@@ -33,6 +34,8 @@ def with_functions(program: Program, known: int = 0) -> Program:
     norms = {norm.symbol.name for norm in program.functions_of}
     new = _Stages([*program.stages[:known]], {}, norms, {*program.constants}, _largest_parts(program))
     for stage in program.stages[known:]:
+        if isinstance(stage, Map) and not known:
+            stage = Map(stage.target, with_powers_less_one(stage.expression))
         bounded = isinstance(stage, Map) and program.is_bounded(stage.expression)
         if isinstance(stage, Map) and worth_stabilizing(stage.expression) and not bounded:
             new.bases = _bases(stage.expression)
@@ -95,7 +98,9 @@ class _Stages:
 
     def with_arguments(self, part: sp.Expr) -> sp.Expr:
         """``part`` with its largest functions of compound arguments as functions of a stage."""
-        if not part.has(sp.Function) or len(part.free_symbols) < 2 or self.is_beside_its_power(part):
+        if not (part.has(sp.Function) or has_root_less_number(part)):
+            return part
+        if len(part.free_symbols) < 2 or self.is_beside_its_power(part):
             return part
         found = compound_argument(part)
         if found is None:
@@ -188,15 +193,16 @@ def _groups(part: sp.Expr) -> list[sp.Expr]:
 
 
 def _arguments(part: sp.Expr) -> list[sp.Expr]:
-    """What functions in ``part`` are applied to, if it has several variables: the smallest first.
+    """What functions and roots in ``part`` are of, if it has several variables: the smallest first.
 
     Without a number that is added to it: log(1 + t) is a function of t.
     """
+    applied = [f for f in dag(part) if isinstance(f, sp.Function) and not isinstance(f, sp.Piecewise)]
+    arguments = [argument for function in applied for argument in function.args]
+    arguments += [root.base for root in dag(part) if is_root_of_sum(root)]
     found = {
         _canonical(argument.as_coeff_Add()[1])[1]: sum(1 for _ in dag(argument))
-        for function in dag(part)
-        if isinstance(function, sp.Function) and not isinstance(function, sp.Piecewise)
-        for argument in function.args
+        for argument in arguments
         if len(argument.free_symbols) > 1 and argument.is_real is not False
     }
     return sorted(found, key=lambda argument: (found[argument], str(argument)))

@@ -18,6 +18,7 @@ from symact.graph import Node, const, node, var
 from symact.numbers import as_float
 from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
+from symact.stabilize.exponential import Log1p
 from symact.stabilize.formats import Format
 from symact.stabilize.rules import rewrite as on_sight
 from symact.stabilize.separate import Product, separated
@@ -226,6 +227,9 @@ class Builder:
                     if base in powers and (powers[base].is_Pow or inner.args[0].is_Mul):
                         power = sp.Symbol(f"power_{len(self.nodes)}", real=True)
                         self.nodes[power.name] = self.map(powers[base], program)
+                        number, rest = inner.args[0].as_coeff_Add()
+                        if number == 1:
+                            return Log1p(sp.Piecewise((0, sp.Eq(power, 0)), (rest, True)))
                         return sp.log(sp.Piecewise((1, sp.Eq(power, 0)), (inner.args[0], True)))
                 return inner
 

@@ -18,10 +18,29 @@ def worth_stabilizing(expression: sp.Expr) -> bool:
         if isinstance(part, sp.Function) and not isinstance(part, _PLAIN) and part.free_symbols
     ]
     if not functions:
-        return False
+        return has_root_less_number(expression)
     if any(isinstance(part, sp.Rel) and part.has(*map(type, functions)) for part in dag(expression)):
         return True  # rounded, exp(x) > 1 has another answer than x > 0
     return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
+
+
+def has_root_less_number(expression: sp.Expr) -> bool:
+    """Whether a number is taken from a root of a sum, or that from a number: sqrt(1 + u) - 1."""
+    return any(_is_root_less_number(part) for part in dag(expression) if part.is_Add)
+
+
+def _is_root_less_number(total: sp.Expr) -> bool:
+    number, rest = total.as_coeff_Add()
+    coefficients = [
+        c for term in sp.Add.make_args(rest) for c, f in [term.as_coeff_Mul()] if is_root_of_sum(f)
+    ]
+    return any(c * number < 0 for c in coefficients)
+
+
+def is_root_of_sum(part: sp.Expr) -> bool:
+    """Whether it is a sum with a number in it, to the power of a fraction."""
+    fraction = part.is_Pow and part.exp.is_Rational and not part.exp.is_Integer
+    return bool(fraction and part.base.is_Add and part.base.as_coeff_Add()[0] != 0)
 
 
 def _is_plain(function: sp.Expr) -> bool:

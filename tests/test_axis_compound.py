@@ -50,6 +50,10 @@ FORMULAS = {
     # beside the largest of all, and none of them positive
     "log(exp(a[i])+exp(b[i]))-log(Sum(exp(a[j])+exp(b[j]),j))": {},
     "(Sum(exp(b[j])*Max(a[j]-9,0)^p,j)/Sum(exp(b[j]),j))^(1/p)": {"p": 2.5},
+    # roots and powers of compound arguments, less 1; a margin below the largest of all
+    "Mean(d^2*(sqrt(1+((a[j]-Mean(a[k],k))/d)^2)-1),j)": {"d": 1.4},
+    "Mean((2-r)/r*(((a[j]/c)^2/(2-r)+1)^(r/2)-1),j)": {"r": 0.5, "c": 1.3},
+    "Max(a[i]-ReduceMax(a[j],j)+t,0)^2/Sum(Max(a[j]-ReduceMax(a[k],k)+t,0)^2,j)": {"t": 1.25},
     # differences and norms
     "a[i]*exp(-(a[i]-Mean(a[j],j))^2/(2*r^2*(Mean((a[j]-Mean(a[k],k))^2,j)+0.00001)))": {"r": 2.0},
     "Sum(Max(a[j],0),j)+log(Sum(Abs(exp(a[j])-1),j))": {},

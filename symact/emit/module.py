@@ -214,10 +214,30 @@ def _summed_to(t, like):
     """``t`` summed over the axes along which ``like`` was broadcast, to its shape."""
     if t.shape.is_fully_defined() and t.shape == like.shape:
         return t
+    own = list(like.shape) if like.shape.rank is not None else [None]
+    while own[:1] == [1]:
+        own = own[1:]
+    known = t.shape.rank is not None and not {1, None} & {*own}
+    if known and t.shape[t.shape.rank - len(own) :] == own:
+        return _summed_over_first_axes(t, like)
     shape, target = tf.shape(t), tf.shape(like)
     _, axes = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=target)
     t = tf.reduce_sum(t, axes, keepdims=True)
     extra = tf.maximum(tf.rank(t) - tf.rank(like), 0)
     return tf.broadcast_to(tf.reshape(t, tf.shape(t)[extra:]), target)
+'''.strip(),
+    "_summed_over_first_axes": '''
+def _summed_over_first_axes(t, like):
+    """The sum of ``t`` over the axes that ``like`` lacks: of 128, then in float64.
+
+    A batch has millions of them, of which the rounding errors in float32 would show.
+    """
+    size = tf.size(like)
+    rows = tf.reshape(t, [-1, size])
+    count = tf.shape(rows)[0] // 128
+    blocks = tf.reshape(rows[: 128 * count], [count, 128, size])
+    total = tf.reduce_sum(tf.cast(tf.reduce_sum(blocks, 1), tf.float64), 0)
+    total += tf.reduce_sum(tf.cast(rows[128 * count :], tf.float64), 0)
+    return tf.reshape(tf.cast(total, t.dtype), tf.shape(like))
 '''.strip(),
 }

@@ -41,13 +41,16 @@ def rescale(program: Program) -> Program:
             following = program.stages[at + 1] if at + 1 < len(program.stages) else None
             if isinstance(following, Reduce) and following.kind in ("sum", "max"):
                 continue  # rewritten together with its reduction
-            rewritten = with_distances(new, new.rewritten(stage.expression))
-            add_map(new, stage.target, with_scaled_divisors(new, rewritten))
+            expression = with_distances(new, new.rewritten(stage.expression))
+            add_map(new, stage.target, with_scaled_divisors(new, expression))
         elif stage.kind in ("sum", "max"):
             source = program.stages[at - 1]
             assert isinstance(source, Map)
             rewritten = rewrite_sum if stage.kind == "sum" else rewrite_maximum
-            rewritten(new, stage, source.expression, program.stages[at + 1 :])
+            body = source.expression
+            # Exponents have shifts, which keep distances as well.
+            body = body if body.has(sp.exp) else with_distances(new, body)
+            rewritten(new, stage, body, program.stages[at + 1 :])
         else:
             new.stages.append(stage)
             new.unscaled.add(stage.target)

@@ -93,7 +93,7 @@ def capped(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:
 
 
 def floored(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:
-    """Forms whose exponentials do not vanish: powers and logarithms of what vanishes with them stay finite."""
+    """Forms whose exponentials do not vanish: powers and logarithms of what does with them are finite."""
     least = const((fmt.working or fmt).min_normal)
     for candidate in candidates:
         exponentials = [n for n in walk([candidate.graph]) if n.op == "exp"]
