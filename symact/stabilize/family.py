@@ -26,6 +26,8 @@ from symact.stabilize.task import Task
 
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
 _WIDER_ABOVE = {"balanced": BEARABLE, "fast": math.inf, "accurate": 4.0}
+# Errors (ULP) that leave no digit; and the share of bits lost that is clearly less.
+_LOST, _LESS = 1e6, 0.85
 # Errors (ULP) above which it may take however long, and how many times as long it may take otherwise.
 _FAR_OFF, _NOT_MUCH_LONGER = 8.0, 2.0
 # Errors (ULP) of forms for all values of the parameters up to which the defaults need none of their own.
@@ -126,9 +128,16 @@ def _widened(
     tasks = [_task(family, wrt, FLOAT32_IN_FLOAT64, parameters, prefer) for wrt in poor]
     for wrt, wide in zip(poor, _run(tasks, workers, update), strict=True):
         narrow = found[wrt]["float32"]
-        if wide.excess < narrow.excess / 2 and _is_worth_it(narrow, wide, prefer):
+        if _is_better(narrow, wide) and _is_worth_it(narrow, wide, prefer):
             result[wrt] = {**found[wrt], "float32": replace(wide, before=narrow.before)}
     return result
+
+
+def _is_better(narrow: Stable, wide: Stable) -> bool:
+    """Whether float64 errs half as much at worst, or less altogether where both lose all digits somewhere."""
+    return wide.excess < narrow.excess / 2 or (
+        narrow.excess > _LOST and wide.after.mean_bits < _LESS * narrow.after.mean_bits
+    )
 
 
 def _is_worth_it(narrow: Stable, wide: Stable, prefer: str) -> bool:

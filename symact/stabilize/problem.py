@@ -25,6 +25,8 @@ _DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 6144, 202
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)
+# Results that are smaller count half where one form has to serve small and large ones.
+_SEEN = 2.0**-10
 # Distance, relative to the input, within which a root explains errors.
 _NEAR_A_ROOT = 0.02
 # Steps of bisection that tell a root from a pole.
@@ -117,6 +119,15 @@ class Problem:
         around = np.zeros(errors.shape)
         around[closest[first]] = np.maximum.reduceat(self.errors_in(graph, self.dense), first)
         return np.maximum(errors, around)
+
+    @property
+    def weights(self) -> Array:
+        """What an error at each point counts: with parameters, where one form serves all points, more where
+        the result is of a size that is seen than where it vanishes."""
+        if not self.parameters:
+            return np.ones(self.points.shape)
+        largest = np.max([np.abs(values) for values, _ in self.sample.values], axis=0)
+        return np.where(largest > _SEEN, 2.0, 1.0)
 
     def errors_at(self, graph: Node, points: Array) -> Array:
         """Errors in ULP at these points, the worst over the parameter sets."""

@@ -59,6 +59,8 @@ BEARABLE, _COSTLIER = 4.25, 2.0
 _POINTS = 700
 # Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
 _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2
+# Errors (ULP) that leave no digit.
+_LOST = 1e6
 # Forms with parameters whose input is kept within bounds: the best ones.
 _MOST_CLAMPED = 3
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
@@ -193,7 +195,9 @@ def _for_all_parameters(
         forms.sort(key=lambda c: price_of(problem, c, target))
         if problem.errors(forms[0].graph).max() <= target:
             return forms
-        best = forms[:_MOST_CLAMPED]
+        # Next to the best, the one that fails at the fewest points: it may do so for being out of range.
+        fewest = min(forms, key=lambda c: int((problem.errors(c.graph) > _LOST).sum()))
+        best = distinct([*forms[:_MOST_CLAMPED], fewest])
         forms = distinct([*forms, *clamped(best, problem.name, problem.fmt), *floored(best, problem.fmt)])
         return sorted(forms, key=lambda c: price_of(problem, c, target))
 
@@ -206,7 +210,10 @@ def _for_all_parameters(
     regimes, halved = [], False
     for low, high in ((-most, below), (0.0, most)):
         side = (problem.points >= low) & (problem.points <= high)
-        prices = {c: float(price(problem.errors(c.graph)[side], target).sum()) for c in candidates}
+        weights = problem.weights[side]
+        prices = {
+            c: float((weights * price(problem.errors(c.graph)[side], target)).sum()) for c in candidates
+        }
         best = min(candidates, key=lambda c: prices[c])
         halved = halved or prices[best] < prices[single] / 2
         regimes.append(Regime(low, high, best))

@@ -46,7 +46,7 @@ class Stable:
 
 def total_price(problem: Problem, graph: Node, target: float) -> float:
     """What the errors of ``graph`` cost altogether."""
-    return float(price(problem.errors(graph), target).sum())
+    return float((problem.weights * price(problem.errors(graph), target)).sum())
 
 
 def price_of(problem: Problem, candidate: Candidate, target: float) -> float:
