@@ -24,6 +24,7 @@ def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
     distances = {sp.Symbol(name, real=True): distance for name, distance in below.items()}
 
     def visit(part: sp.Basic) -> sp.Basic:
+        part = _with_one_of_shifts(part, shifts) if part.is_Mul else part
         exponentials = [f for f in part.args if isinstance(f, sp.exp)] if part.is_Mul else []
         total = sp.Add(*(f.args[0] for f in exponentials))
         if len(exponentials) < 2 or not has_any(total, shifts) or not has_any(total, below):
@@ -34,6 +35,16 @@ def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
         return sp.Mul(sp.exp(whole), *(f for f in part.args if f not in exponentials))
 
     return rewrite(expression, visit) if below else expression
+
+
+def _with_one_of_shifts(product: sp.Expr, shifts: Collection[str]) -> sp.Expr:
+    """exp(m)·exp(-n) as exp(m - n), where m and n are shifts: each alone may be beyond the range."""
+    alone = [
+        f for f in product.args if isinstance(f, sp.exp) and {s.name for s in f.free_symbols} <= {*shifts}
+    ]
+    if len(alone) < 2:
+        return product
+    return sp.Mul(sp.exp(sp.Add(*(f.args[0] for f in alone))), *(f for f in product.args if f not in alone))
 
 
 def times_and_distance(part: sp.Expr, below: Collection[str]) -> tuple[sp.Expr, sp.Symbol] | None:

@@ -22,6 +22,7 @@ from symact.less_one import with_powers_less_one
 from symact.program import Map, Program, Stage, has_any
 from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
+from symact.stabilize.exponential import Log1p
 from symact.stabilize.separate import separated
 from symact.worth import has_root_less_number, is_root_of_sum, worth_stabilizing
 
@@ -118,9 +119,14 @@ class _Stages:
         offsets: set[sp.Symbol] = set()
 
         def visit(part: sp.Basic) -> sp.Basic:
+            if isinstance(part, sp.log) and self.is_of_mixed_factors(part.args[0]):
+                return sp.Add(*(power * visit(log) for log, power in self.logarithms(part.args[0])))
             if isinstance(part, sp.log) and self.is_mixed(part.args[0]):
                 m, rest = self.without_largest(part.args[0])
-                return m + sp.log(rest)
+                number, small = part.args[0].as_coeff_Add()
+                if number != 1:
+                    return m + sp.log(rest)
+                return sp.Piecewise((Log1p(small), sp.Eq(m, 0)), (m + sp.log(rest), True))
             if isinstance(part, sp.log):
                 factors = sp.Mul.make_args(part.args[0])
                 taken = [f for f in factors if isinstance(f, sp.exp) and offsets & f.free_symbols]
@@ -130,15 +136,41 @@ class _Stages:
                 m, rest = self.without_largest(part.base)
                 offsets.add(m)
                 return sp.exp(part.exp * m) * rest**part.exp
-            return one_exponential(part) if offsets & part.free_symbols else part
+            if not offsets & part.free_symbols:
+                return part
+            return one_exponential(self.distributed(part, offsets) if part.is_Mul else part)
 
         return rewrite(expression, visit)
+
+    def is_mixed_power(self, factor: sp.Expr) -> bool:
+        return self.is_mixed(factor.as_base_exp()[0])
+
+    def is_of_mixed_factors(self, product: sp.Expr) -> bool:
+        return bool(product.is_Mul) and any(map(self.is_mixed_power, product.args))
+
+    def logarithms(self, product: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+        """What log(``product``) is the sum of, and how often: p/q overflows for sums of exponentials."""
+        mixed = [f for f in product.args if self.is_mixed_power(f)]
+        rest = sp.Mul(*(f for f in product.args if f not in mixed))
+        pairs = [f.as_base_exp() for f in mixed]
+        return [(sp.log(base), power) for base, power in [*pairs, (rest, sp.S.One)] if base != 1]
+
+    def distributed(self, product: sp.Expr, offsets: set[sp.Symbol]) -> sp.Expr:
+        """The exponential of an offset taken into a sum of exponentials that it is a factor of."""
+        taken = [f for f in product.args if isinstance(f, sp.exp) and offsets & f.free_symbols]
+        sums = [f for f in product.args if f.is_Add and self.is_mixed(f)]
+        if len(sums) != 1 or not taken:
+            return product
+        (total,) = sums
+        terms = (one_exponential(sp.Mul(term, *taken)) for term in total.args)
+        return sp.Mul(sp.Add(*terms), *(f for f in product.args if f not in (total, *taken)))
 
     def is_mixed(self, part: sp.Expr) -> bool:
         """Whether exponentials and something else are added, and it is no function of one variable."""
         if not part.is_Add or len(part.free_symbols) < 2:
             return False
-        return not all(self.is_bounded(exponent(term)) for term in part.args)
+        exponents = [exponent(term) for term in part.args]
+        return not all(map(self.is_bounded, exponents)) or self.may_all_vanish(exponents)
 
     def is_bounded(self, distance: sp.Expr) -> bool:
         """Whether it is one below shifts: 0 for one of what they are the largest of."""
@@ -147,6 +179,12 @@ class _Stages:
             return False
         choices = product(*(self.shifts[shift] for shift in shifts))
         return any(distance.xreplace(dict(zip(shifts, found, strict=True))) == 0 for found in choices)
+
+    def may_all_vanish(self, distances: list[sp.Expr]) -> bool:
+        """Whether none of ``distances`` need be 0, whatever the shifts in them are the largest of."""
+        shifts = sorted(self.shifts.keys() & sp.Add(*distances, evaluate=False).free_symbols, key=str)
+        choices = (dict(zip(shifts, c, strict=True)) for c in product(*(self.shifts[s] for s in shifts)))
+        return any(all(d.xreplace(chosen) != 0 for d in distances) for chosen in choices)
 
     def without_largest(self, part: sp.Expr) -> tuple[sp.Symbol, sp.Expr]:
         """The largest exponent in a sum, or 0, and the sum divided by its exponential."""
@@ -205,7 +243,13 @@ def _arguments(part: sp.Expr) -> list[sp.Expr]:
         for argument in arguments
         if len(argument.free_symbols) > 1 and argument.is_real is not False
     }
+    found = {argument: size for argument, size in found.items() if not _is_multiple_of_exponential(argument)}
     return sorted(found, key=lambda argument: (found[argument], str(argument)))
+
+
+def _is_multiple_of_exponential(argument: sp.Expr) -> bool:
+    """Whether it is one that may overflow where the logarithm of it and a number does not."""
+    return bool(argument.is_Mul) and any(isinstance(f, sp.exp) for f in argument.args)
 
 
 def _canonical(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:

@@ -50,6 +50,12 @@ FORMULAS = {
     # beside the largest of all, and none of them positive
     "log(exp(a[i])+exp(b[i]))-log(Sum(exp(a[j])+exp(b[j]),j))": {},
     "(Sum(exp(b[j])*Max(a[j]-9,0)^p,j)/Sum(exp(b[j]),j))^(1/p)": {"p": 2.5},
+    # several sums of exponentials: of one exponent, in a product, in one logarithm; one beside a number
+    "a[i]*(1-Sum(exp(2*a[j]),j)/Sum(exp(a[j]),j)^2)": {},
+    "1-Sum(exp((a[j]+b[j])/2),j)/sqrt(Sum(exp(a[j]),j)*Sum(exp(b[j]),j))": {},
+    "log(Sum(exp(a[j]/T),j)+Sum(exp((b[j]+m)/T),j))-log(Sum(exp(a[j]/T),j))": {"T": 0.25, "m": 0.125},
+    "Mean((v+1)/2*log(1+(a[j]-m)^2*exp(-b[j])/v)+b[j]/2,j)": {"v": 4.0, "m": -0.2},
+    "sqrt(Mean(a[j]^2,j)-Mean(Abs(a[j]),j)^2+0.0001)": {},
     # roots and powers of compound arguments, less 1; a margin below the largest of all
     "Mean(d^2*(sqrt(1+((a[j]-Mean(a[k],k))/d)^2)-1),j)": {"d": 1.4},
     "Mean((2-r)/r*(((a[j]/c)^2/(2-r)+1)^(r/2)-1),j)": {"r": 0.5, "c": 1.3},

@@ -22,6 +22,7 @@ CASES = {
     "log(1+exp(k*(a-b)))/k": {"k": 2.0},
     "tanh(a*b)": {},
     "exp(a)/(exp(a)+exp(b))": {},
+    "(a*exp(s*a)+b*exp(s*b))/(exp(s*a)+exp(s*b))": {"s": 1.25},
 }
 # Short enough for products of two to be exact.
 NUMBERS = [-1e30, -2e4, -130.0, -9.5, -3.25, -(2.0**-40), 2.0**-84, 0.3125, 2.5, 88.0, 1e3, 1e15]
@@ -58,3 +59,18 @@ def test_values_and_gradients(formula, compiled):
                 ulp = float(np.spacing(np.float32(max(abs(truth), terms))))
                 off = abs(mp.mpf(float(result)) - truth)
             assert off <= BOUND * ulp + VANISHING, (what, row, result, float(truth))
+
+
+def test_a_quotient_of_sums_of_exponentials_in_a_logarithm(compiled):
+    """A log-likelihood ratio: about the smaller of both, with the sign of their product."""
+    a, b = (np.float32(column) for column in zip(*itertools.product(NUMBERS, repeat=2), strict=True))
+    a, b = (np.where(np.abs(t) < 1, 2.5, t) for t in (a, b))
+    tensors = [tf.constant(a), tf.constant(b)]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        y = compiled("log((1+exp(a+b))/(exp(a)+exp(b)))", inputs=("a", "b"))(*tensors)
+    with mp.workdps(80):
+        pairs = [(mp.mpf(float(p)), mp.mpf(float(q))) for p, q in zip(a, b, strict=True)]
+        exact = [mp.log(1 + mp.exp(p + q)) - mp.log(mp.exp(p) + mp.exp(q)) for p, q in pairs]
+    np.testing.assert_allclose(y, np.float64(exact), rtol=1e-6)
+    assert np.isfinite(tape.gradient(y, tensors)).all()

@@ -20,6 +20,7 @@ CASES = {
         None,
     ),
     "Piecewise((((x+1)**r-1)/r, x >= 0), (-((1-x)**(2-r)-1)/(2-r), True))": ({"r": 0.75}, {"r": 1.3}, None),
+    "log((1+exp(s*x))/(1+exp(s*(x-c))))/s": ({"s": 2.0, "c": 1.5}, {"s": 0.75, "c": 4.0}, None),
     "(x**r - 1)/r": ({"r": 0.25}, {"r": 0.6}, (0, "oo")),
     "x**h/(c**h + x**h)": ({"h": 2.5, "c": 1.5}, {"h": 1.25, "c": 0.3}, (0, "oo")),
     "1 - (1 - x**p)**q": ({"p": 1.5, "q": 2.5}, {"p": 2.25, "q": 1.25}, (0, 1)),
@@ -111,3 +112,26 @@ def test_each_side_of_0_is_chosen_for_itself():
     activation = symact.compile(formula, params={"r": 0.75}, trainable=("r",), order=1)
     x = tf.constant([1e-30, -1e-30, 1e-12], tf.float64)
     np.testing.assert_allclose(activation(x, r=tf.constant(1.3, tf.float64)), x, rtol=1e-11)
+
+
+def test_far_from_0_where_digits_are_lost_next_to_it():
+    """Both ends count more than what vanishes, in float64 as well."""
+    activation = symact.compile(
+        "(log(1+exp(s*(x-t))) - log(1+exp(-s*(x+t))))/s", params={"s": 3.0, "t": 0.5}, trainable=("s", "t")
+    )
+    for dtype in (tf.float32, tf.float64):
+        x = tf.constant([-1e30, -2e4, -60.0, 60.0, 2e4, 1e30], dtype)
+        np.testing.assert_allclose(activation(x), x - tf.sign(x) / 2, rtol=1e-7)
+
+
+@pytest.mark.parametrize("r", [0.5, 0.75])
+def test_a_power_of_what_vanishes_exponentially(r, compiled):
+    activation = compiled("(log(1+exp(x))**r - 1)/r", params={"r": 0.5}, trainable=("r",), order=1)
+    x, given = tf.constant([-200.0, -1e3, -2e4, -1e30]), tf.fill([4], r)
+    with tf.GradientTape() as tape:
+        tape.watch([x, given])
+        y = activation(x, r=given)
+    slopes = tape.gradient(y, [x, given])
+    np.testing.assert_allclose(
+        tf.stack([y, *slopes]), np.outer([-1 / r, 0, 1 / r**2], np.ones(4)), 1e-6, 1e-30
+    )

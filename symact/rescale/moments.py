@@ -70,6 +70,9 @@ def _expansion(body: sp.Expr, means: tuple[_Mean, ...], vectors: frozenset[str])
     """The sum of ``body`` in terms of means and of sums of deviations; None if it is no moment."""
     own = [mean for mean in means if mean.of != body]
     written = body.subs([(mean.of, mean.deviation + mean.mean) for mean in own])
+    for mean in own:
+        if isinstance(mean.of, sp.Abs) and written == written.xreplace({mean.of.args[0]: -mean.of.args[0]}):
+            written = written.xreplace({mean.of.args[0]: mean.deviation + mean.mean})  # x² is |x|²
     deviations = [mean.deviation for mean in own if mean.deviation in written.free_symbols]
     if not deviations or has_any(written, vectors) or not written.is_polynomial(*deviations):
         return None

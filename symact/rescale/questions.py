@@ -40,10 +40,30 @@ def is_added(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
     return bool(_terms_beside(symbol, later))
 
 
-def exponents_beside(symbol: sp.Symbol, later: tuple[Stage, ...], elements: set[str]) -> set[sp.Expr]:
-    """The exponents, without elements, of terms to which a sum of exponentials ``symbol`` is added later."""
-    found = {exponent(term) for term in _terms_beside(symbol, later)}
+def exponents_beside(
+    symbol: sp.Symbol,
+    own: tuple[sp.Expr, ...],
+    others: AbstractSet[str],
+    later: tuple[Stage, ...],
+    elements: AbstractSet[str],
+) -> set[sp.Expr]:
+    """The exponents, without elements, of terms to which a sum of exponentials ``symbol`` is added later.
+
+    But for its ``own`` exponents, of which none is larger than the largest, and for ``others``, sums of
+    exponentials that have shifts of their own.
+    """
+    beside = (term for term in _terms_beside(symbol, later) if not has_any(term, others))
+    found = {exponent(term) for term in beside} - {*own}
     return {sp.S.Zero if has_any(e, elements) else e for e in found}
+
+
+def sums_of_exponentials(program: Program) -> frozenset[str]:
+    """The targets of sums whose terms are all exponentials of elements."""
+    return frozenset(
+        stage.target
+        for stage, _, body, _ in sums_of(program)
+        if all(has_any(exponent(term), program.elementwise) for term in terms(body))
+    )
 
 
 def must_not_vanish(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:

@@ -36,6 +36,7 @@ class Rewriting:
     offsets: set[sp.Symbol] = field(default_factory=set)
     distances: set[sp.Symbol] = field(default_factory=set)
     shifts: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
+    largest: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, list[sp.Expr]]] = field(default_factory=dict)
     scales: dict[sp.Expr, tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
 
     def rewritten(self, expression: sp.Expr) -> sp.Expr:

@@ -28,21 +28,10 @@ def rewrite_exponentials(
     """The sum ``stage`` of ``body``, terms a·exp(e): e less the largest, those in ``beside`` among them."""
     exponents = tuple(sorted({*exponents, *beside}, key=str))
     if exponents not in new.shifts:
-        name = f"exponent_{stage.target}"
         weight, sign = _weight(new, stage.target, exponents)
         times = weight * sign
-        parts = [exponent * sign / weight for exponent in exponents]
-        # A sum is rounded as it is in the shift, and not added up in another order.
-        rounded = [
-            add_map(new, f"{name}_{i}", p) if p.is_Add and has_any(p, new.elements) else p
-            for i, p in enumerate(parts, 1)
-        ]
-        add_map(new, name, sp.Max(*rounded, evaluate=False) if len(parts) > 1 else rounded[0])
-        m = sp.Symbol(f"shift_{stage.target}", real=True)
-        new.stages.append(Reduce(m.name, "shift", name))
+        m, rounded = _largest(new, stage.target, tuple(exponent * sign / weight for exponent in exponents))
         factor = sp.Symbol(f"factor_{stage.target}", positive=True)
-        new.constants |= {name, m.name}
-        new.offsets.add(m)
         new.factors[factor] = times * m
         new.shifts[exponents] = m, factor
         for exponent, part in zip(exponents, rounded, strict=True):
@@ -76,6 +65,24 @@ def rewrite_exponentials(
     new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
     if not beside and len(parts) == 1 and shifted.is_positive:
         new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
+
+
+def _largest(new: Rewriting, target: str, parts: tuple[sp.Expr, ...]) -> tuple[sp.Symbol, list[sp.Expr]]:
+    """The largest element of all ``parts``, found once, and each of these as it is rounded."""
+    if parts not in new.largest:
+        name = f"exponent_{target}"
+        # A sum is rounded as it is in the shift, and not added up in another order.
+        rounded = [
+            add_map(new, f"{name}_{i}", p) if p.is_Add and has_any(p, new.elements) else p
+            for i, p in enumerate(parts, 1)
+        ]
+        add_map(new, name, sp.Max(*rounded, evaluate=False) if len(parts) > 1 else rounded[0])
+        m = sp.Symbol(f"shift_{target}", real=True)
+        new.stages.append(Reduce(m.name, "shift", name))
+        new.constants |= {name, m.name}
+        new.offsets.add(m)
+        new.largest[parts] = m, rounded
+    return new.largest[parts]
 
 
 def is_free_of_factor(new: Rewriting, body: sp.Expr, exponents: tuple[sp.Expr, ...]) -> bool:

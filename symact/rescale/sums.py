@@ -17,6 +17,7 @@ from symact.rescale.questions import (
     is_multiplied,
     is_nonnegative,
     must_not_vanish,
+    sums_of_exponentials,
     terms,
     wholes,
 )
@@ -38,7 +39,8 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             # Terms that are divided by such a sum themselves need no other shift.
             free = is_free_of_factor(new, bare, exponents)
             free = free or is_multiplied(symbol, later, new.program.reduced("sum"))
-            beside = set() if free else exponents_beside(symbol, later, new.elements)
+            others = sums_of_exponentials(new.program)
+            beside = set() if free else exponents_beside(symbol, exponents, others, later, new.elements)
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return
     outside, body = new.without_scales(new.rewritten(body))

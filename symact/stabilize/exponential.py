@@ -28,6 +28,9 @@ _UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 class Log1p(sp.Function):  # type: ignore[misc]
     """log(1 + u), kept by SymPy as it is."""
 
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return 1 / (1 + self.args[0])
+
 
 FUNCTIONS[Log1p] = lambda u: node("log1p", u)
 
