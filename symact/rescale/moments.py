@@ -16,6 +16,7 @@ import sympy as sp
 
 from symact.expressions import rewrite
 from symact.program import COUNT, Map, Program, Reduce, Stage, has_any
+from symact.rescale.questions import sums_of
 
 # Moments beyond this degree are left as they are.
 _HIGHEST = 6
@@ -33,7 +34,7 @@ class _Mean:
 
 def with_central_moments(program: Program) -> Program:
     """``program`` with sums of powers as sums of deviations' powers, where their means cancel."""
-    sums = _sums(program)
+    sums = {symbol: body for _, symbol, body, _ in sums_of(program)}
     means = _means(sums)
     moments = {sum_: _expansion(body, means, program.vectors) for sum_, body in sums.items()}
     raw = {sum_: moment for sum_, moment in moments.items() if moment is not None}
@@ -53,10 +54,6 @@ def with_central_moments(program: Program) -> Program:
         else:
             stages.append(stage)
     return replace(program, stages=_needed(stages, program.outputs))
-
-
-def _sums(program: Program) -> dict[sp.Symbol, sp.Expr]:
-    return {sp.Symbol(s.target, real=True): program.maps[s.source] for s in program.reductions("sum")}
 
 
 def _means(sums: dict[sp.Symbol, sp.Expr]) -> tuple[_Mean, ...]:
