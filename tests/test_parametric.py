@@ -135,3 +135,10 @@ def test_a_power_of_what_vanishes_exponentially(r, compiled):
     np.testing.assert_allclose(
         tf.stack([y, *slopes]), np.outer([-1 / r, 0, 1 / r**2], np.ones(4)), 1e-6, 1e-30
     )
+
+
+def test_a_branch_that_begins_at_a_parameter(compiled):
+    formula = "Piecewise((c*sin(x/c), Abs(x) < pi*c), (0, True))"
+    activation = compiled(formula, params={"c": 1.5}, trainable=("c",), order=1)
+    x = tf.constant([-1e30, -5.0, -4.5, 1e-20, 1.5, 4.5, 5.0])
+    np.testing.assert_allclose(activation(x), np.where(np.abs(x) < 4.7, 1.5 * np.sin(x / 1.5), 0), rtol=1e-5)

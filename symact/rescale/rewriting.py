@@ -26,6 +26,8 @@ class Rewriting:
     factors: dict[sp.Symbol, sp.Expr | None] = field(default_factory=dict)
     elements: set[str] = field(default_factory=set)
     differences: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    # Exponents that hold exponentials, stages of their own.
+    inner: dict[sp.Expr, sp.Symbol] = field(default_factory=dict)
     # Reductions that are as they were, and quotients by the size of what is a divisor.
     unscaled: set[str] = field(default_factory=set)
     divisors: set[str] = field(default_factory=set)

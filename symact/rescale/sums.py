@@ -26,9 +26,20 @@ from symact.rescale.scales import add_scale, add_scale_between, powers_of, vecto
 from symact.rescale.shifts import is_free_of_factor, rewrite_exponentials
 
 
+def _with_inner_exponents(new: Rewriting, stage: Reduce, body: sp.Expr) -> sp.Expr:
+    """``body`` with exponents that hold exponentials (a softmax of a softmax) as stages of their own."""
+    for part in sorted(body.atoms(sp.exp), key=str):
+        inner = part.args[0]
+        if inner.has(sp.exp) and has_any(inner, new.elements) and inner not in new.inner:
+            name = f"inner_{stage.target}_{len(new.stages)}"
+            new.exchanged[inner] = new.inner[inner] = add_map(new, name, new.rewritten(inner))
+    return body.xreplace(new.inner)
+
+
 def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage, ...]) -> None:
     """The sum ``stage`` of ``body``: shifted, scaled, or as it is."""
     symbol = sp.Symbol(stage.target, real=True)
+    body = _with_inner_exponents(new, stage, body)
     # Exponentials are left as they are at first: those of one exponent share one shift.
     bare = in_new_terms(body, {k: v for k, v in new.exchanged.items() if not isinstance(k, sp.exp)})
     exponents = tuple(sorted({exponent(term) for term in terms(bare)}, key=str))

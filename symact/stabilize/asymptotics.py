@@ -93,7 +93,7 @@ def steepness(truth: Truth, low: float, high: float) -> float | None:
     if not all(size.is_finite() and size > 0 for size in sizes):
         return None
     slope = float(((sizes[1] / sizes[0]).log() / (high - low)).mid())
-    if abs(slope) * (high - low) < 2.0:
+    if not abs(slope) * (high - low) >= 2.0:  # nor where it is no number: the interval is too narrow
         return None
     return math.copysign(2.0 ** round(math.log2(abs(slope))), slope)
 
