@@ -29,9 +29,14 @@ TIES = ("share", "first")
 AT_ZERO = ("zero", "one")
 
 
+def in_stages(program: Program) -> Program:
+    """``program`` rewritten for stability: what grows, sums, and functions of compound arguments."""
+    return with_functions(rescale(with_growth(program)))
+
+
 def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:
     """The rescaled program, its VJP, and the VJP of that; or the same of it as it is."""
-    found = [with_functions(rescale(with_growth(program))) if rewritten else program]
+    found = [in_stages(program) if rewritten else program]
     variables = program.formula.variables
     upstreams: tuple[str, ...] = ("upstream",)
     for level in range(1, min(order, _ORDER) + 1):

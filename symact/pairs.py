@@ -16,12 +16,11 @@ import numpy as np
 import sympy as sp
 
 from symact.agreement import agrees
+from symact.axis import in_stages
 from symact.convert import to_graph
 from symact.graph import Node, var
-from symact.growth import with_growth
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt, lower
-from symact.rescale import rescale
 from symact.reverse import vjp
 from symact.stabilize import Score, Stable, StableFamily, Task
 from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
@@ -78,7 +77,7 @@ class _Pair:
             factors = []
             for name, function in product.items():
                 if not name:
-                    factors += [to_graph(function)] if function != 1 else []
+                    factors.append(to_graph(function))
                     continue
                 part = self.univariate(function, name, order, fmt, {})
                 factors.append(part.graph)
@@ -121,10 +120,11 @@ class _Pair:
     def stages(self) -> dict[str, dict[Wrt, Node]]:
         """By format, the graphs of all partial derivatives; none if they do not agree with the formula."""
         found: dict[str, dict[Wrt, Node]] = {}
+        partials = _partials(self.program, self.family)
         for name, fmt in FORMATS.items():
             memo: dict[tuple[sp.Expr, str], Node] = {}
             graphs = found[name] = {}
-            for wrt, derived in _partials(self.program, self.family).items():
+            for wrt, derived in partials.items():
                 builder = Builder(self.program.formula, fmt, "zero", self.prefer, memo)
                 graph = builder.graph(derived, derived.outputs[0], len(wrt))
                 ((graphs[wrt],),) = with_rounded_exponents([[graph]])
@@ -143,15 +143,14 @@ class _Pair:
 
 def _partials(program: Program, family: Family) -> dict[Wrt, Program]:
     """The program of each partial derivative, derived from that of one order less."""
-    found: dict[Wrt, Program] = {(): with_functions(rescale(with_growth(program)))}
+    found: dict[Wrt, Program] = {(): in_stages(program)}
     for wrt in sorted(filter(None, family.programs), key=len):
         base, upstream = found[wrt[:-1]], sp.Symbol(f"upstream_{len(wrt)}", real=True)
         derived = vjp(base, (wrt[-1],), (upstream.name,), "share")
-        maps = [
-            Map(target, _cancelled(part.xreplace({upstream: sp.S.One})))
-            for target, part in derived.maps.items()
-        ]
-        found[wrt] = with_functions(replace(derived, stages=tuple(maps)), len(base.stages))
+        known = len(base.stages)
+        own = [*derived.maps.items()][known:]
+        new = [Map(target, _cancelled(part.xreplace({upstream: sp.S.One}))) for target, part in own]
+        found[wrt] = with_functions(replace(derived, stages=(*base.stages, *new)), known)
     return found
 
 

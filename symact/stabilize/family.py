@@ -19,15 +19,15 @@ from symact.progress import Update, silent
 from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FLOAT32, FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.score import WRONG
-from symact.stabilize.search import BEARABLE, TARGET
+from symact.stabilize.search import BEARABLE, LOST, TARGET
 from symact.stabilize.simulate import running_time
 from symact.stabilize.stable import Stable
 from symact.stabilize.task import Task
 
 # Errors (ULP) of a form in float32 above which it is computed in float64, by what is preferred.
 _WIDER_ABOVE = {"balanced": BEARABLE, "fast": math.inf, "accurate": 4.0}
-# Errors (ULP) that leave no digit; and the share of bits lost that is clearly less.
-_LOST, _LESS = 1e6, 0.85
+# The share of bits lost that is clearly less.
+_LESS = 0.85
 # Errors (ULP) above which it may take however long, and how many times as long it may take otherwise.
 _FAR_OFF, _NOT_MUCH_LONGER = 8.0, 2.0
 # Errors (ULP) of forms for all values of the parameters up to which the defaults need none of their own.
@@ -136,7 +136,7 @@ def _widened(
 def _is_better(narrow: Stable, wide: Stable) -> bool:
     """Whether float64 errs half as much at worst, or less altogether where both lose all digits somewhere."""
     return wide.excess < narrow.excess / 2 or (
-        narrow.excess > _LOST and wide.after.mean_bits < _LESS * narrow.after.mean_bits
+        narrow.excess > LOST and wide.after.mean_bits < _LESS * narrow.after.mean_bits
     )
 
 

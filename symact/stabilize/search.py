@@ -60,7 +60,7 @@ _POINTS = 700
 # Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
 _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2
 # Errors (ULP) that leave no digit.
-_LOST = 1e6
+LOST = 1e6
 # Forms with parameters whose input is kept within bounds: the best ones.
 _MOST_CLAMPED = 3
 # Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
@@ -196,7 +196,7 @@ def _for_all_parameters(
         if problem.errors(forms[0].graph).max() <= target:
             return forms
         # Next to the best, the one that fails at the fewest points: it may do so for being out of range.
-        fewest = min(forms, key=lambda c: int((problem.errors(c.graph) > _LOST).sum()))
+        fewest = min(forms, key=lambda c: int((problem.errors(c.graph) > LOST).sum()))
         best = distinct([*forms[:_MOST_CLAMPED], fewest])
         forms = distinct([*forms, *clamped(best, problem.name, problem.fmt), *floored(best, problem.fmt)])
         return sorted(forms, key=lambda c: price_of(problem, c, target))
