@@ -128,10 +128,16 @@ def walk(roots: Iterable[Node]) -> Iterator[Node]:
             stack.extend((arg, False) for arg in reversed(current.args))
 
 
+@lru_cache(maxsize=4096)
+def steps(root: Node) -> tuple[Node, ...]:
+    """The distinct nodes below ``root``, arguments before what uses them, and ``root`` last."""
+    return tuple(walk([root]))
+
+
 def rebuild(root: Node, replaced: Mapping[Node, Node]) -> Node:
     """``root`` with every node in ``replaced`` exchanged for its value."""
     done: dict[Node, Node] = {}
-    for current in walk([root]):
+    for current in steps(root):
         if current in replaced:
             done[current] = replaced[current]
         elif any(done[arg] is not arg for arg in current.args):
@@ -144,4 +150,4 @@ def rebuild(root: Node, replaced: Mapping[Node, Node]) -> Node:
 @lru_cache(maxsize=4096)
 def variables(root: Node) -> frozenset[str]:
     """Names of the variables in ``root``."""
-    return frozenset(str(n.name) for n in walk([root]) if n.op == "var")
+    return frozenset(str(n.name) for n in steps(root) if n.op == "var")

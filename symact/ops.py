@@ -8,6 +8,7 @@ tables; nothing branches on op names where a column can answer.
 from __future__ import annotations
 
 import math
+import operator
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,10 +66,6 @@ def _elementwise(function: Callable[[float], float]) -> Callable[[Any], Any]:
     return lambda values: np.asarray(vectorized(np.asarray(values, float)), float)
 
 
-def _sign_of_ball(value: arb) -> arb:
-    return value.sgn()
-
-
 # Whole numbers beyond this are no exponents that Arb has memory for.
 _LARGEST_BY_SQUARING = 2**40
 
@@ -122,47 +119,47 @@ def _finite_or_zero(largest: Any) -> Any:
 
 _TABLE = [
     # arithmetic
-    Op("add", 2, "{0} + {1}", np.add, lambda a, b: a + b, noun="total", precedence=5),
-    Op("sub", 2, "{0} - {1}", np.subtract, lambda a, b: a - b, noun="difference", precedence=5),
-    Op("mul", 2, "{0} * {1}", np.multiply, lambda a, b: a * b, noun="product", precedence=6),
-    Op("div", 2, "{0} / {1}", np.divide, lambda a, b: a / b, cost=4, noun="quotient", precedence=6),
-    Op("neg", 1, "-{0}", np.negative, lambda a: -a, noun="negated", precedence=7, exact=True),
+    Op("add", 2, "{0} + {1}", np.add, operator.add, noun="total", precedence=5),
+    Op("sub", 2, "{0} - {1}", np.subtract, operator.sub, noun="difference", precedence=5),
+    Op("mul", 2, "{0} * {1}", np.multiply, operator.mul, noun="product", precedence=6),
+    Op("div", 2, "{0} / {1}", np.divide, operator.truediv, cost=4, noun="quotient", precedence=6),
+    Op("neg", 1, "-{0}", np.negative, operator.neg, noun="negated", precedence=7, exact=True),
     Op("abs", 1, "tf.abs({0})", np.abs, abs, noun="magnitude", exact=True),
-    Op("sign", 1, "tf.sign({0})", np.sign, _sign_of_ball, noun="sign", exact=True),
-    Op("max", 2, "tf.maximum({0}, {1})", np.maximum, lambda a, b: a.max(b), noun="upper", exact=True),
-    Op("min", 2, "tf.minimum({0}, {1})", np.minimum, lambda a, b: a.min(b), noun="lower", exact=True),
-    Op("floor", 1, "tf.floor({0})", np.floor, lambda a: a.floor(), noun="whole", exact=True),
-    Op("ceil", 1, "tf.math.ceil({0})", np.ceil, lambda a: a.ceil(), noun="whole", exact=True),
+    Op("sign", 1, "tf.sign({0})", np.sign, arb.sgn, noun="sign", exact=True),
+    Op("max", 2, "tf.maximum({0}, {1})", np.maximum, arb.max, noun="upper", exact=True),
+    Op("min", 2, "tf.minimum({0}, {1})", np.minimum, arb.min, noun="lower", exact=True),
+    Op("floor", 1, "tf.floor({0})", np.floor, arb.floor, noun="whole", exact=True),
+    Op("ceil", 1, "tf.math.ceil({0})", np.ceil, arb.ceil, noun="whole", exact=True),
     Op("round", 1, "tf.round({0})", np.rint, None, noun="nearest", exact=True),
     # powers
     Op("square", 1, "tf.square({0})", np.square, lambda a: a * a, noun="square"),
-    Op("sqrt", 1, "tf.sqrt({0})", np.sqrt, lambda a: a.sqrt(), cost=5, noun="root"),
+    Op("sqrt", 1, "tf.sqrt({0})", np.sqrt, arb.sqrt, cost=5, noun="root"),
     Op("pow", 2, "tf.pow({0}, {1})", np.power, _power_of_balls, 25, "power"),
     # exponentials and logarithms
-    Op("exp", 1, "tf.exp({0})", np.exp, lambda a: a.exp(), 8, "e"),
-    Op("expm1", 1, "tf.math.expm1({0})", np.expm1, lambda a: a.expm1(), 14, "m"),
-    Op("log", 1, "tf.math.log({0})", np.log, lambda a: a.log(), 10, "logarithm"),
-    Op("log1p", 1, "tf.math.log1p({0})", np.log1p, lambda a: a.log1p(), 14, "logarithm"),
+    Op("exp", 1, "tf.exp({0})", np.exp, arb.exp, 8, "e"),
+    Op("expm1", 1, "tf.math.expm1({0})", np.expm1, arb.expm1, 14, "m"),
+    Op("log", 1, "tf.math.log({0})", np.log, arb.log, 10, "logarithm"),
+    Op("log1p", 1, "tf.math.log1p({0})", np.log1p, arb.log1p, 14, "logarithm"),
     # a factor ≥ 0 that XLA must not merge with others (it makes exp(a)·exp(b) one exp(a + b))
     Op("keep", 1, "_kept({0})", lambda a: np.maximum(a, 0.0), lambda a: a, noun="kept", exact=True),
     # a product that XLA must round before anything is added to it or taken from it
     Op("rounded", 1, "_rounded({0})", np.asarray, lambda a: a, noun="rounded", exact=True),
     # hyperbolic
-    Op("sinh", 1, "tf.sinh({0})", np.sinh, lambda a: a.sinh(), 20, "hyperbolic"),
-    Op("cosh", 1, "tf.cosh({0})", np.cosh, lambda a: a.cosh(), 20, "hyperbolic"),
-    Op("tanh", 1, "tf.tanh({0})", np.tanh, lambda a: a.tanh(), 12, "hyperbolic"),
-    Op("asinh", 1, "tf.asinh({0})", np.arcsinh, lambda a: a.asinh(), 25, "area"),
-    Op("acosh", 1, "tf.acosh({0})", np.arccosh, lambda a: a.acosh(), 25, "area"),
-    Op("atanh", 1, "tf.atanh({0})", np.arctanh, lambda a: a.atanh(), 25, "area"),
+    Op("sinh", 1, "tf.sinh({0})", np.sinh, arb.sinh, 20, "hyperbolic"),
+    Op("cosh", 1, "tf.cosh({0})", np.cosh, arb.cosh, 20, "hyperbolic"),
+    Op("tanh", 1, "tf.tanh({0})", np.tanh, arb.tanh, 12, "hyperbolic"),
+    Op("asinh", 1, "tf.asinh({0})", np.arcsinh, arb.asinh, 25, "area"),
+    Op("acosh", 1, "tf.acosh({0})", np.arccosh, arb.acosh, 25, "area"),
+    Op("atanh", 1, "tf.atanh({0})", np.arctanh, arb.atanh, 25, "area"),
     # trigonometric
-    Op("sin", 1, "tf.sin({0})", np.sin, lambda a: a.sin(), 18, "sine"),
-    Op("cos", 1, "tf.cos({0})", np.cos, lambda a: a.cos(), 18, "cosine"),
-    Op("tan", 1, "tf.tan({0})", np.tan, lambda a: a.tan(), 22, "tangent"),
-    Op("asin", 1, "tf.asin({0})", np.arcsin, lambda a: a.asin(), 22, "angle"),
-    Op("acos", 1, "tf.acos({0})", np.arccos, lambda a: a.acos(), 22, "angle"),
-    Op("atan", 1, "tf.atan({0})", np.arctan, lambda a: a.atan(), 18, "angle"),
+    Op("sin", 1, "tf.sin({0})", np.sin, arb.sin, 18, "sine"),
+    Op("cos", 1, "tf.cos({0})", np.cos, arb.cos, 18, "cosine"),
+    Op("tan", 1, "tf.tan({0})", np.tan, arb.tan, 22, "tangent"),
+    Op("asin", 1, "tf.asin({0})", np.arcsin, arb.asin, 22, "angle"),
+    Op("acos", 1, "tf.acos({0})", np.arccos, arb.acos, 22, "angle"),
+    Op("atan", 1, "tf.atan({0})", np.arctan, arb.atan, 18, "angle"),
     # special
-    Op("erf", 1, "tf.math.erf({0})", _elementwise(math.erf), lambda a: a.erf(), 14, "erf_term"),
+    Op("erf", 1, "tf.math.erf({0})", _elementwise(math.erf), arb.erf, 14, "erf_term"),
     Op("erfc", 1, "tf.math.erfc({0})", _elementwise(math.erfc), _erfc_of_ball, 25, "tail"),
     # over the axis; the emitted functions know of masks
     Op("reduce_sum", 1, "_sum({0}, axis, mask)", _over_last(np.sum), None, 2, "total"),

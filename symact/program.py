@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import sympy as sp
@@ -160,8 +160,13 @@ class Program:
 
 def has_any(expression: sp.Expr, names: Iterable[str]) -> bool:
     """Whether a symbol of one of ``names`` occurs in ``expression``."""
-    known = set(names)
-    return any(symbol.name in known for symbol in expression.free_symbols)
+    return not names_in(expression).isdisjoint(names)
+
+
+@lru_cache(maxsize=8192)
+def names_in(expression: sp.Expr) -> frozenset[str]:
+    """Names of the symbols in ``expression``."""
+    return frozenset(symbol.name for symbol in expression.free_symbols)
 
 
 @dataclass(frozen=True)

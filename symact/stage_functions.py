@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 import sympy as sp
@@ -252,6 +253,7 @@ def _is_multiple_of_exponential(argument: sp.Expr) -> bool:
     return bool(argument.is_Mul) and any(isinstance(f, sp.exp) for f in argument.args)
 
 
+@lru_cache(maxsize=4096)
 def _canonical(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """A number, and the expression without it, of which the negative is written in the same way."""
     number, rest = sp.factor_terms(expression).as_coeff_Mul()

@@ -162,18 +162,21 @@ def _returned(values: list[list[str]]) -> list[str]:
     return ["        return (", *lines, "        )"]
 
 
+# The name of a function where it is called.
+_CALL = re.compile(r"(?<!\w)(\w+)\(")
+
+
 def helpers(known: dict[str, str], users: list[str], but: list[str] | None = None) -> list[str]:
     """The helper functions that ``users`` and these call, without those that ``but`` called before."""
-    before = _called(known, but or [])
-    return [known[name] for name in known if name in _called(known, users) - before]
+    called = _called(known, users) - _called(known, but or [])
+    return [known[name] for name in known if name in called]
 
 
 def _called(known: dict[str, str], users: list[str]) -> set[str]:
     found: set[str] = set()
     texts = list(users)
     while texts:
-        text = texts.pop()
-        new = {name for name in known if re.search(rf"(?<!\w){name}\(", text)} - found
+        new = (known.keys() & _CALL.findall(texts.pop())) - found
         found |= new
         texts += [known[name] for name in new]
     return found

@@ -48,13 +48,13 @@ def _at(graph: Node, problem: Problem, points: Array) -> list[Array]:
     name, fmt = problem.name, problem.fmt
     return [
         np.asarray(simulate(graph, {name: points, **parameters}, fmt))
-        for parameters in problem.parameter_sets()
+        for parameters in problem.parameter_sets
     ]
 
 
 def _with_limit_at_infinity(graph: Node, problem: Problem, end: float) -> Node:
     fmt, x = problem.fmt, var(problem.name)
-    limits = [float(problem.truth.at(np.float64(end), **p)[0]) for p in problem.parameter_sets()]
+    limits = [float(problem.truth.at(np.float64(end), **p)[0]) for p in problem.parameter_sets]
 
     def is_right(candidate: Node) -> bool:
         found = _at(candidate, problem, np.array([end]))
@@ -85,7 +85,7 @@ def _with_finite_logarithms(graph: Node, problem: Problem, point: float, side: i
     with ctx.workprec(ctx.prec):  # the truth sets its own
         right = all(
             _is_limit(float(at[0]), [problem.truth.side(point, side, p, near) for near in _NEAR], problem.fmt)
-            for at, p in zip(found, problem.parameter_sets(), strict=True)
+            for at, p in zip(found, problem.parameter_sets, strict=True)
         )
     return finite if right else graph
 
@@ -100,7 +100,7 @@ def _is_limit(value: float, approach: list[float], fmt: Format) -> bool:
 
 def _with_signed_zero(graph: Node, problem: Problem) -> Node:
     """``graph`` with zeros of both signs told apart, where the function is odd."""
-    parameters, x = problem.parameter_sets()[0], var(problem.name)
+    parameters, x = problem.parameter_sets[0], var(problem.name)
     right, left = (problem.truth.at(sign * _SMALL, **parameters)[0] for sign in (1, -1))
     odd = np.array_equal(left, -right) and bool((right != 0.0).all())
     zeros = _at(graph, problem, np.array([0.0, -0.0]))[0]

@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
+# The bits of float64 that hold the exponent, and its largest power of two.
+_EXPONENT, _LARGEST_POWER = np.int64(0x7FF << 52), 2.0**1023
+
 
 @dataclass(frozen=True)
 class Format:
@@ -52,10 +55,13 @@ class Format:
     def round(self, values: Array | np.float64 | float) -> Array:
         """``values`` rounded to the format; overflow to ±inf, below the normal range to ±0."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            rounded = np.asarray(values, np.float64).astype(self.dtype).astype(np.float64)
-        if self.gradual:
-            return rounded
-        return np.where(np.abs(rounded) < self.min_normal, np.copysign(0.0, rounded), rounded)
+            return self.nearest(np.asarray(values, np.float64))
+
+    def nearest(self, values: Array) -> Array:
+        """As ``round``, where NumPy's warnings are off already."""
+        rounded = values if self.dtype is np.float64 else values.astype(self.dtype).astype(np.float64)
+        # A product with false keeps the sign, and NaN.
+        return rounded if self.gradual else rounded * ~(np.abs(rounded) < self.min_normal)
 
     def ordinal(self, values: Any) -> npt.NDArray[np.int64]:
         """Position of each number in the order of the format's numbers; 0 for zero."""
@@ -72,9 +78,9 @@ class Format:
 
     def ulp(self, values: Array | np.float64 | float) -> Array:
         """The unit in the last place at each value; at least that of the smallest normal number."""
-        _, exponents = np.frexp(values)
-        exponents = np.where(values == 0.0, self.smallest_exponent, exponents)
-        return np.asarray(np.ldexp(1.0, np.maximum(exponents - 1, self.smallest_exponent) - self.digits + 1))
+        # The exponent's bits alone are the power of two below a number.
+        powers = (np.asarray(values, np.float64).view(np.int64) & _EXPONENT).view(np.float64)
+        return np.asarray(np.minimum(np.maximum(powers, self.min_normal), _LARGEST_POWER) * 2.0 ** (1 - self.digits))
 
 
 FLOAT32 = Format("float32", np.float32, np.int32, 24, -126, float(np.finfo(np.float32).max))

@@ -89,45 +89,40 @@ class Problem:
     ) -> None:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
+        self.parameter_sets = _parameter_sets(parameters, fmt)
         self.truth = truth or Truth(expression, name, kinks)
         self.points = points
-        self._latest = Sample.of(np.zeros(0), [(np.zeros(0), np.zeros(0))] * len(self.parameter_sets()))
+        self._latest = Sample.of(np.zeros(0), [(np.zeros(0), np.zeros(0))] * len(self.parameter_sets))
         self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
         self.smooth = smooth or Smooth(fmt, ())
         self.dense = self._interpolated(_DENSITY, _SEED)
         self.checks = self._interpolated(_CHECKED_DENSITY, _CHECKED_SEED)
+        self._look()
 
-    def parameter_sets(self) -> list[dict[str, float]]:
-        if not self.parameters:
-            return [{}]
-        return [
-            {
-                name: float(self.fmt.round(np.float64(value * scale)))
-                for name, value in self.parameters.items()
-            }
-            for scale in _PARAMETER_SCALES
-        ]
+    def _look(self) -> None:
+        """What the points and the dense ones decide, found once for all forms."""
+        self._errors: dict[Node, Array] = {}
+        closest = np.searchsorted(self.points[:-1] / 2 + self.points[1:] / 2, self.dense.points)
+        self._first = np.flatnonzero(np.diff(closest, prepend=-1))
+        self._closest = closest[self._first]
+        # What an error at each point counts: with parameters, where one form serves all points, more where
+        # the result is of a size that is seen than where it vanishes.
+        self.weights = np.ones(self.points.shape)
+        if self.parameters:
+            largest = np.max([np.abs(values) for values, _ in self.sample.values], axis=0)
+            self.weights = np.where(largest > _SEEN, 2.0, 1.0)
 
     def errors(self, graph: Node) -> Array:
         """Errors in ULP at the points, and of those between the worst, at the point that is closest to it."""
-        errors = self.errors_in(graph, self.sample)
-        if not len(self.dense.points):
-            return errors
-        closest = np.searchsorted(self.points[:-1] / 2 + self.points[1:] / 2, self.dense.points)
-        first = np.flatnonzero(np.diff(closest, prepend=-1))
-        around = np.zeros(errors.shape)
-        around[closest[first]] = np.maximum.reduceat(self.errors_in(graph, self.dense), first)
-        return np.maximum(errors, around)
-
-    @property
-    def weights(self) -> Array:
-        """What an error at each point counts: with parameters, where one form serves all points, more where
-        the result is of a size that is seen than where it vanishes."""
-        if not self.parameters:
-            return np.ones(self.points.shape)
-        largest = np.max([np.abs(values) for values, _ in self.sample.values], axis=0)
-        return np.where(largest > _SEEN, 2.0, 1.0)
+        if graph not in self._errors:
+            errors = self.errors_in(graph, self.sample)
+            if len(self.dense.points):
+                around = np.maximum.reduceat(self.errors_in(graph, self.dense), self._first)
+                errors = errors.copy()
+                errors[self._closest] = np.maximum(errors[self._closest], around)
+            self._errors[graph] = errors
+        return self._errors[graph]
 
     def errors_at(self, graph: Node, points: Array) -> Array:
         """Errors in ULP at these points, the worst over the parameter sets."""
@@ -146,7 +141,7 @@ class Problem:
     def _sampled(self, points: Array) -> Sample:
         # Two forms are often compared at the same points, one after the other.
         if not np.array_equal(points, self._latest.points):
-            self._latest = Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets()])
+            self._latest = Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets])
         return self._latest
 
     def _interpolated(self, density: int, seed: int) -> Sample:
@@ -158,7 +153,7 @@ class Problem:
             return sample.errors[graph]
         points, worst = sample.points, np.zeros(sample.points.shape)
         for parameters, (high, low), parts in zip(
-            self.parameter_sets(), sample.values, sample.parts, strict=True
+            self.parameter_sets, sample.values, sample.parts, strict=True
         ):
             computed = simulate(graph, {self.name: points, **parameters}, self.fmt, parts)
             errors = ulp_error(computed, high, low, self.fmt)
@@ -216,7 +211,7 @@ class Problem:
         below, above = values
         for _ in range(_HALVINGS):
             middle = (low + high) // 2
-            value = float(self.truth.at(self.fmt.number(middle), **self.parameter_sets()[0])[0])
+            value = float(self.truth.at(self.fmt.number(middle), **self.parameter_sets[0])[0])
             low, high, below, above = (
                 (middle, high, value, above) if (value > 0) == (below > 0) else (low, middle, below, value)
             )
@@ -245,6 +240,7 @@ class Problem:
         other.sample = self._sampled(other.points)
         ends = float(other.points[0]), float(other.points[-1])
         other.dense, other.checks = self.dense.between(*ends), self.checks.between(*ends)
+        other._look()
         return other
 
     def with_dense(self, points: Array, values: Array) -> Problem:
@@ -255,7 +251,17 @@ class Problem:
         low = np.concatenate([low, np.zeros(points.shape)])[order]
         high = np.concatenate([high, values])[order]
         other.dense = Sample.of(np.concatenate([self.dense.points, points])[order], [(high, low)])
+        other._look()
         return other
+
+
+def _parameter_sets(parameters: dict[str, float], fmt: Format) -> list[dict[str, float]]:
+    if not parameters:
+        return [{}]
+    return [
+        {name: float(fmt.round(np.float64(value * scale))) for name, value in parameters.items()}
+        for scale in _PARAMETER_SCALES
+    ]
 
 
 def pose(
@@ -281,11 +287,11 @@ def pose(
     problem = Problem(expression, name, fmt, domain, parameters, points, kinks, truth, stretches)
     special = zeros
     if not rough:
-        parameter_set = problem.parameter_sets()[0]
+        parameter_set = problem.parameter_sets[0]
         special = zeros + roots(problem.truth, points, problem.sample.values[0][0], fmt, **parameter_set)
     near = np.concatenate(
         [
-            edges(to_graph(expression), name, points, fmt, problem.parameter_sets()[0]),
+            edges(to_graph(expression), name, points, fmt, problem.parameter_sets[0]),
             *(neighbourhood(fmt, point) for point in special),
         ]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symact.graph import Node, const, exact, node, walk
+from symact.graph import Node, const, exact, node, steps
 from symact.stabilize.identities import ON_SIGHT, Identity
 
 
@@ -26,7 +26,7 @@ def rewrite(root: Node, rules: tuple[Identity, ...] = ON_SIGHT) -> tuple[Node, f
     """``root`` with every match rewritten, innermost first, and the names of the rules that fired."""
     done: dict[Node, Node] = {}
     fired: set[str] = set()
-    for current in walk([root]):
+    for current in steps(root):
         result = node(current.op, *(done[a] for a in current.args)) if current.args else current
         for rule in rules:
             bound: dict[str, Node] = {}

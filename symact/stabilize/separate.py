@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sympy as sp
 
 # A product: functions of one variable each, by the variable's name; "" holds the constant factor.
 Product = dict[str, sp.Expr]
 
 
+@lru_cache(maxsize=2048)
 def separated(expression: sp.Expr, names: frozenset[str]) -> list[Product] | None:
     """``expression`` as a sum of products of functions of one of ``names`` each; None if it is none.
 

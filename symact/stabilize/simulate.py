@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from symact.graph import Node, walk
+from symact.graph import Node, steps
 from symact.numbers import as_float
 from symact.ops import OPS, fused_kernel_ulp, kernel_time, kernel_ulp
 from symact.stabilize.formats import Array, Format
@@ -51,7 +51,7 @@ def simulate(
     working = fmt.working or fmt
     shape = np.broadcast_shapes(*(np.shape(v) for v in values.values()))
     with np.errstate(all="ignore"):
-        for current in walk([root]):
+        for current in steps(root):
             if current not in done:
                 done[current] = _apply(current, done, values, working, shape)
         result = done[root] if working is fmt else fmt.round(done[root])
@@ -73,7 +73,7 @@ def _apply(
         return np.asarray(result)
     if not op.exact:
         result = result + _kernel_error(op.name, result, done[current.args[0]], fmt, shape)
-    return fmt.round(result)
+    return fmt.nearest(result)
 
 
 def leaf(current: Node, values: Mapping[str, Array | float], fmt: Format) -> Array:
@@ -110,12 +110,13 @@ def _kernel_error(
     return np.asarray(noise * beyond_rounding * fmt.ulp(result) * disturbed)
 
 
+@lru_cache(maxsize=4096)
 def cost(root: Node) -> float:
     """Relative cost of one element of ``root``; shared subexpressions count once."""
-    return sum(OPS[n.op].cost + 0.5 for n in walk([root]) if n.op in OPS)
+    return sum(OPS[n.op].cost + 0.5 for n in steps(root) if n.op in OPS)
 
 
 def running_time(root: Node, fmt: Format) -> float:
     """Nanoseconds that one element of ``root`` takes on one processor, fused, with the pass over memory."""
     working = fmt.working or fmt
-    return _PASS + sum(kernel_time(n.op, working.name) for n in walk([root]) if n.op in OPS)
+    return _PASS + sum(kernel_time(n.op, working.name) for n in steps(root) if n.op in OPS)

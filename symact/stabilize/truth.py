@@ -48,10 +48,18 @@ class Truth:
     def __init__(self, expression: sp.Expr, name: str = "x", kinks: frozenset[float] = frozenset()) -> None:
         self._kinks = kinks
         self._steps = list(walk([with_tails(to_graph(expression))]))
-        self._position = {step: i for i, step in enumerate(self._steps)}
-        self._arguments = [[self._position[arg] for arg in step.args] for step in self._steps]
-        self._functions = [_function(step) for step in self._steps]
-        self._name = name
+        position = {step: i for i, step in enumerate(self._steps)}
+        self._plan = [
+            (i, _function(step), tuple(position[arg] for arg in step.args))
+            for i, step in enumerate(self._steps)
+            if step.args
+        ]
+        self._inputs = [i for i, step in enumerate(self._steps) if step.op == "var" and step.name == name]
+        self._parameters = [
+            (i, str(step.name))
+            for i, step in enumerate(self._steps)
+            if step.op == "var" and step.name != name
+        ]
         self._constants: dict[int, list[Ball]] = {}
         self._known: dict[tuple[tuple[str, float], ...], dict[float, tuple[float, float]]] = {}
 
@@ -184,18 +192,14 @@ class Truth:
         if constants is None:
             constants = [_constant(step) for step in self._steps]
             self._constants[precision] = constants
-        values: list[Ball] = []
-        for i, function in enumerate(self._functions):
-            if function is None:
-                step = self._steps[i]
-                if step.op != "var":
-                    values.append(constants[i])
-                elif step.name == self._name:
-                    values.append(point)
-                else:
-                    values.append(arb(params[str(step.name)]))
-            else:
-                values.append(function(*[values[j] for j in self._arguments[i]]))
+        values = constants.copy()
+        for i in self._inputs:
+            values[i] = point
+        for i, name in self._parameters:
+            values[i] = arb(params[name])
+        value_of = values.__getitem__
+        for i, function, arguments in self._plan:
+            values[i] = function(*map(value_of, arguments))
         return values[-1]
 
 
@@ -248,7 +252,7 @@ LOGIC: dict[str, Callable[..., Ball]] = {
 }
 
 
-def _function(step: Node) -> Callable[..., Ball] | None:
-    if step.op in ("const", "var", "true", "false"):
-        return None
-    return LOGIC.get(step.op) or OPS[step.op].arb
+def _function(step: Node) -> Callable[..., Ball]:
+    function = LOGIC.get(step.op) or OPS[step.op].arb
+    assert function is not None, f"{step.op} has no exact value"
+    return function
