@@ -12,7 +12,7 @@ import pytest
 from symact.compiler import translate
 from symact.stabilize import cache
 
-FORMULA = "x*tanh(log(1+exp(x)))"
+FORMULA, SMALL = "x*tanh(log(1+exp(x)))", "x*exp(-x**2)"
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def test_another_option_is_another_entry(folder):
     ids=["empty", "cut", "changed", "other"],
 )
 def test_a_damaged_entry_is_as_good_as_none(folder, damage):
-    cold = translate(FORMULA, order=1)
+    cold = translate(SMALL, order=1)
     for entry in folder.glob("*.json"):
         entry.write_text(damage(entry.read_text()))
-    assert translate(FORMULA, order=1).source == cold.source
+    assert translate(SMALL, order=1).source == cold.source
     assert cache.load(next(folder.glob("*.json")).stem) is not None  # mended
 
 

@@ -147,8 +147,9 @@ def test_each_stage_can_be_shown(stage):
     assert "x" in done.output
 
 
-def test_compare_prints_json_that_is_strict():
-    done = run("compare", MISH, "--json")
+@pytest.mark.parametrize("options", [("--dtype=float32",), pytest.param((), marks=pytest.mark.slow)])
+def test_compare_prints_json_that_is_strict(options):
+    done = run("compare", MISH, "--json", *options)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
     assert figures["formats"]["float32"]["gradients"]["autodiff"]["nan"] > 0

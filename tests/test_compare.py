@@ -175,9 +175,12 @@ def test_assert_accurate_judges_symact_and_against_but_not_autodiff(compiled):
     assert isinstance(caught.value, SymactError)
 
 
-def test_the_same_seed_gives_the_same_figures(compiled):
+@pytest.mark.parametrize(
+    "options", [{"dtype": ("float32", "bfloat16")}, pytest.param({}, marks=pytest.mark.slow)]
+)
+def test_the_same_seed_gives_the_same_figures(options, compiled):
     activation = compiled("tanh(x)")
-    assert activation.compare(samples=500) == activation.compare(samples=500)
+    assert activation.compare(samples=500, **options) == activation.compare(samples=500, **options)
 
 
 def test_the_domain_limits_the_ranges(compiled):

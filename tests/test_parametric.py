@@ -117,7 +117,10 @@ def test_each_side_of_0_is_chosen_for_itself():
 def test_far_from_0_where_digits_are_lost_next_to_it():
     """Both ends count more than what vanishes, in float64 as well."""
     activation = symact.compile(
-        "(log(1+exp(s*(x-t))) - log(1+exp(-s*(x+t))))/s", params={"s": 3.0, "t": 0.5}, trainable=("s", "t")
+        "(log(1+exp(s*(x-t))) - log(1+exp(-s*(x+t))))/s",
+        params={"s": 3.0, "t": 0.5},
+        trainable=("s", "t"),
+        order=1,
     )
     for dtype in (tf.float32, tf.float64):
         x = tf.constant([-1e30, -2e4, -60.0, 60.0, 2e4, 1e30], dtype)

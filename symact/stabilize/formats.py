@@ -80,7 +80,8 @@ class Format:
         """The unit in the last place at each value; at least that of the smallest normal number."""
         # The exponent's bits alone are the power of two below a number.
         powers = (np.asarray(values, np.float64).view(np.int64) & _EXPONENT).view(np.float64)
-        return np.asarray(np.minimum(np.maximum(powers, self.min_normal), _LARGEST_POWER) * 2.0 ** (1 - self.digits))
+        within = np.minimum(np.maximum(powers, self.min_normal), _LARGEST_POWER)
+        return np.asarray(within * 2.0 ** (1 - self.digits))
 
 
 FLOAT32 = Format("float32", np.float32, np.int32, 24, -126, float(np.finfo(np.float32).max))
