@@ -8,7 +8,7 @@ and every variable has an element for each result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
@@ -27,13 +27,14 @@ from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.regimes import Candidate, Regime
 from symact.stabilize.sampling import sample
 from symact.stabilize.score import bits_of_error, ulp_error
-from symact.stabilize.separate import Product, separated
+from symact.stabilize.separate import NO_VARIABLES, Product, separated
 from symact.stabilize.simulate import simulate
 from symact.stabilize.truth import Truth
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_shifts import with_rounded_exponents
 from symact.width import float32_serves
+from symact.worth import in_exponents
 
 # The values of other inputs at which a formula is judged.
 _OTHERS = (-30.0, -1.5, 0.25, 1.0, 100.0)
@@ -60,7 +61,8 @@ class _Pair:
 
     def stable(self, wrt: Wrt, fmt: Format) -> Stable:
         formula, expression = self.family.formula, self.family.programs[wrt].expression
-        products = separated(expression, frozenset([*formula.inputs, *formula.defaults]))
+        besides = in_exponents(expression, formula.defaults)
+        products = separated(expression, frozenset([*formula.inputs, *formula.defaults]) - besides)
         if products is not None:
             return self.of_products(expression, products, len(wrt), fmt)
         if self.stages:
@@ -76,10 +78,11 @@ class _Pair:
         for product in products:
             factors = []
             for name, function in product.items():
-                if not name:
+                if name in NO_VARIABLES:
                     factors.append(to_graph(function))
                     continue
-                part = self.univariate(function, name, order, fmt, {})
+                others = in_exponents(function, self.family.formula.defaults)
+                part = self.univariate(function, name, order, fmt, self.at_defaults(others))
                 factors.append(part.graph)
                 several += part.regimes if len(part.regimes) > 1 else ()
             terms.append(_product(factors))
@@ -99,6 +102,9 @@ class _Pair:
         low, high = map(as_float, self.family.formula.domain)
         before, after = (_score(expression, g, self.family, fmt) for g in (to_graph(expression), graph))
         return Stable(graph, regimes or (Regime(low, high, Candidate(label, graph)),), 0, before, after)
+
+    def at_defaults(self, names: Iterable[str]) -> dict[str, float]:
+        return {name: self.family.formula.defaults[name] for name in sorted(names)}
 
     def univariate(
         self, part: sp.Expr, name: str, order: int, fmt: Format, others: Mapping[str, float]

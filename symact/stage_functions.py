@@ -11,7 +11,7 @@ variables with exponentials among their terms have the largest taken out:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -20,12 +20,12 @@ import sympy as sp
 
 from symact.expressions import dag, rewrite
 from symact.less_one import with_powers_less_one
-from symact.program import Map, Program, Stage, has_any
+from symact.program import Map, Program, Stage, has_any, names_in
 from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
 from symact.stabilize.exponential import Log1p
 from symact.stabilize.separate import separated
-from symact.worth import has_root_less_number, is_root_of_sum, worth_stabilizing
+from symact.worth import has_root_less_number, in_exponents, is_root_of_sum, worth_stabilizing
 
 
 def with_functions(program: Program, known: int = 0) -> Program:
@@ -34,7 +34,14 @@ def with_functions(program: Program, known: int = 0) -> Program:
     The first ``known`` stages stay as they are.
     """
     norms = {norm.symbol.name for norm in program.functions_of}
-    new = _Stages([*program.stages[:known]], {}, norms, {*program.constants}, _largest_parts(program))
+    new = _Stages(
+        [*program.stages[:known]],
+        {},
+        norms,
+        {*program.constants},
+        _largest_parts(program),
+        frozenset(program.formula.defaults),
+    )
     for stage in program.stages[known:]:
         if isinstance(stage, Map) and not known:
             stage = Map(stage.target, with_powers_less_one(stage.expression))
@@ -43,16 +50,19 @@ def with_functions(program: Program, known: int = 0) -> Program:
             new.bases = _bases(stage.expression)
             expression = new.with_arguments(stage.expression)
             expression = expression if known else new.with_offsets(expression)
-            if not _is_separable(expression):
+            if not _is_separable(expression, new.parameters):
                 expression = new.with_functions(expression)
             stage = Map(stage.target, expression)
         new.stages.append(stage)
     return replace(program, stages=tuple(new.stages), constants=frozenset(new.constants))
 
 
-def _is_separable(expression: sp.Expr) -> bool:
-    products = separated(expression, frozenset(symbol.name for symbol in expression.free_symbols))
-    return products is not None and all(len(f.free_symbols) <= 1 for p in products for f in p.values())
+def _is_separable(expression: sp.Expr, parameters: frozenset[str]) -> bool:
+    names = names_in(expression) - in_exponents(expression, parameters)
+    products = separated(expression, names)
+    return products is not None and all(
+        len(names & names_in(f)) <= 1 for product in products for f in product.values()
+    )
 
 
 def _bases(expression: sp.Expr) -> frozenset[sp.Expr]:
@@ -61,12 +71,18 @@ def _bases(expression: sp.Expr) -> frozenset[sp.Expr]:
     return frozenset(power.base for power in powers if power.exp.free_symbols)
 
 
-def compound_argument(part: sp.Expr) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
-    """A function of one variable, the variable, and what ``part`` has for it; None where it has several."""
+def compound_argument(
+    part: sp.Expr, parameters: Iterable[str] = ()
+) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
+    """A function of one variable, the variable, and what ``part`` has for it; None where it has several.
+
+    Besides, of those of the ``parameters`` that are in exponents of functions.
+    """
+    besides = in_exponents(part, parameters)
     for argument in _arguments(part):
         t = sp.Dummy(real=True)
         function = _in_terms_of(part, argument, t)
-        if function.free_symbols == {t}:
+        if {symbol for symbol in function.free_symbols if symbol.name not in besides} == {t}:
             return function, t, argument
     return None
 
@@ -81,6 +97,7 @@ class _Stages:
         norms: names; functions of a norm are stabilized together with the vector's direction.
         constants: names of what nothing is derived by.
         shifts: what each is the largest of.
+        parameters: names of the formula's.
         bases: of powers beside: their logarithms are left as they are, to be finite where the powers are 0.
     """
 
@@ -89,6 +106,7 @@ class _Stages:
     norms: set[str]
     constants: set[str]
     shifts: dict[sp.Symbol, tuple[sp.Expr, ...]]
+    parameters: frozenset[str]
     bases: frozenset[sp.Expr] = frozenset()
 
     def symbol(self, expression: sp.Expr, kind: str) -> sp.Symbol:
@@ -104,7 +122,7 @@ class _Stages:
             return part
         if len(part.free_symbols) < 2 or self.is_beside_its_power(part):
             return part
-        found = compound_argument(part)
+        found = compound_argument(part, self.parameters)
         if found is None:
             return self.rebuilt(part, self.with_arguments)
         function, t, argument = found
@@ -198,14 +216,14 @@ class _Stages:
         """``part`` with its largest functions of one variable as stages."""
         if not part.has(sp.Function) or self.is_beside_its_power(part):
             return part
-        if len(part.free_symbols) == 1:
+        if len(names_in(part) - in_exponents(part, self.parameters)) == 1:
             extracted = worth_stabilizing(part) and not has_any(part, self.norms)
             return self.symbol(part, "function") if extracted else part
         return self.rebuilt(part, self.with_functions)
 
     def rebuilt(self, part: sp.Expr, visit: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
         """``part`` with its terms or factors of one variable together, and each visited."""
-        groups = _groups(part) if part.is_Add or part.is_Mul else []
+        groups = _groups(part, self.parameters) if part.is_Add or part.is_Mul else []
         if len(groups) > 1:
             return part.func(*map(visit, groups))
         if part.is_Pow and not part.exp.is_number and part.exp.could_extract_minus_sign():
@@ -223,11 +241,12 @@ def _largest_parts(program: Program) -> dict[sp.Symbol, tuple[sp.Expr, ...]]:
     }
 
 
-def _groups(part: sp.Expr) -> list[sp.Expr]:
-    """The terms or factors, those of the same symbols as one."""
-    groups: dict[frozenset[sp.Basic], list[sp.Expr]] = {}
+def _groups(part: sp.Expr, parameters: frozenset[str]) -> list[sp.Expr]:
+    """The terms or factors, those of the same variables as one."""
+    besides = in_exponents(part, parameters)
+    groups: dict[frozenset[str], list[sp.Expr]] = {}
     for arg in part.args:
-        groups.setdefault(frozenset(arg.free_symbols), []).append(arg)
+        groups.setdefault(names_in(arg) - besides, []).append(arg)
     return [part.func(*args) for args in groups.values()]
 
 

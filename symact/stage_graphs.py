@@ -6,6 +6,7 @@ denominator is guarded against 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
 import numpy as np
@@ -16,12 +17,12 @@ from symact.expressions import rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, var
 from symact.numbers import as_float
-from symact.program import COUNT, Map, Program, Reduce, has_any
+from symact.program import COUNT, Map, Program, Reduce, has_any, names_in
 from symact.stabilize import Task
 from symact.stabilize.exponential import Log1p
 from symact.stabilize.formats import Format
 from symact.stabilize.rules import rewrite as on_sight
-from symact.stabilize.separate import Product, separated
+from symact.stabilize.separate import NO_VARIABLES, Product, separated
 from symact.stage_exponents import below_shifts, times_and_distance, with_whole_exponents
 from symact.stage_guards import guarded, has_denominators
 from symact.stage_rewrites import (
@@ -33,7 +34,7 @@ from symact.stage_rewrites import (
     with_stages,
 )
 from symact.stage_sums import with_whole_sums
-from symact.worth import worth_stabilizing
+from symact.worth import in_exponents, worth_stabilizing
 
 # The exponential of this is 0 in every format.
 _VANISHED = sp.Integer(-2000)
@@ -98,16 +99,15 @@ class Builder:
                 return self.map(sums[0], program) * self.map(rest, program)
         expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
         expression = self.with_finite_weights(with_whole_exponents(expression, program), program)
-        expression = self.with_finite_logarithms(expression, program)
+        if not self.is_stabilized_with_powers(expression):
+            expression = self.with_finite_logarithms(expression, program)
         norms = {norm.symbol for norm in program.functions_of}
         worth = worth_stabilizing(expression) or norms & expression.free_symbols
         expression = self.with_whole_sums(expression, program) if worth else expression
-        names = frozenset(symbol.name for symbol in expression.free_symbols)
-        products = separated(expression, names) if worth else None
+        products = self.products(expression) if worth else None
         if worth and products is None:
-            lumped = self.with_reduced_factors(expression, program)
-            products = separated(lumped, frozenset(symbol.name for symbol in lumped.free_symbols))
-        if products and all(_is_stabilizable(p) for p in products):
+            products = self.products(self.with_reduced_factors(expression, program))
+        if products:
             terms = [self.product(product, program) for product in products]
             graph = reduce(added, terms)
         else:
@@ -237,13 +237,28 @@ class Builder:
 
         return rewrite(expression, visit) if expression.has(sp.log) else expression
 
+    def products(self, expression: sp.Expr) -> list[Product] | None:
+        """``expression`` as a sum of products of functions of one variable each; None if it is none."""
+        products = separated(expression, self.variables(expression))
+        functions = [f for p in products or () for name, f in p.items() if name not in NO_VARIABLES]
+        return products if all(len(self.variables(function)) <= 1 for function in functions) else None
+
+    def is_stabilized_with_powers(self, expression: sp.Expr) -> bool:
+        """Whether it has functions of one variable and of parameters in exponents, and nothing else."""
+        parameters = in_exponents(expression, self.formula.defaults)
+        return bool(parameters) and self.products(expression) is not None
+
+    def variables(self, expression: sp.Expr) -> frozenset[str]:
+        """Names in ``expression`` but those that are stabilized together with what they are exponents of."""
+        return names_in(expression) - in_exponents(expression, self.formula.defaults)
+
     def product(self, product: Product, program: Program) -> Node:
         factors = []
         norms = {norm.symbol for norm in program.functions_of}
         for name, function in _with_direction(product, program).items():
             if function == 1:
                 continue
-            univariate = len(function.free_symbols) == 1 and name
+            univariate = len(self.variables(function)) == 1 and name not in NO_VARIABLES
             if univariate and (worth_stabilizing(function) or _is_of(function, norms)):
                 factors.append(self.stable(function, name, program))
             else:
@@ -254,18 +269,20 @@ class Builder:
         number, function = function.as_coeff_Mul()
         if number != 1:  # multiples have one search in common
             return const(number) * self.stable(function, name, program)
-        (symbol,) = function.free_symbols
+        parameters = in_exponents(function, self.formula.defaults)
+        (symbol,) = (s for s in function.free_symbols if s.name not in parameters)
+        defaults = {parameter: self.formula.defaults[parameter] for parameter in parameters}
         key = function, name
         if key not in self.memo:
             low, high = -np.inf, np.inf
             if name in self.formula.inputs:
                 low, high = map(as_float, self.formula.domain)
-            elif not _is_real_at(function, symbol, -2):
+            elif not _is_real_at(function, {symbol.name: -2, **defaults}):
                 # Elsewhere beyond 0, so that a gap at 0, of a norm, is filled by its limit.
                 low = 0.0
             own = sp.Symbol(name, real=True)
             plain = rewrite(function, lambda part: own if part == symbol else part)
-            task = Task(plain, name, self.fmt, (low, high), max(self.order, 1), prefer=self.prefer)
+            task = Task(plain, name, self.fmt, (low, high), max(self.order, 1), defaults, prefer=self.prefer)
             self.memo[key] = task.run().graph
         return self.memo[key]
 
@@ -275,8 +292,8 @@ def _is_of(function: sp.Expr, norms: set[sp.Symbol]) -> bool:
     return bool(function.free_symbols & norms) and not (function.is_Symbol or function.is_Pow)
 
 
-def _is_real_at(function: sp.Expr, symbol: sp.Symbol, point: int) -> bool:
-    value = function.xreplace({symbol: sp.Integer(point)}).evalf(15)
+def _is_real_at(function: sp.Expr, point: Mapping[str, float]) -> bool:
+    value = function.xreplace({s: sp.sympify(point[s.name]) for s in function.free_symbols}).evalf(15)
     return bool(value.is_real and value.is_finite)
 
 
@@ -289,7 +306,3 @@ def _with_direction(product: Product, program: Program) -> Product:
             rest = {k: f for k, f in product.items() if k not in (vector, name)}
             return {**rest, name: function, f"{vector} direction": norm.direction}
     return product
-
-
-def _is_stabilizable(product: Product) -> bool:
-    return all(len(f.free_symbols) <= 1 for f in product.values())

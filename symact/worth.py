@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy as sp
 
 from symact.expressions import dag
@@ -59,3 +61,16 @@ def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
         for part in dag(expression)
         if isinstance(part, sp.Add | sp.Pow) and any(isinstance(p, sp.Function) for p in dag(part))
     ]
+
+
+def in_exponents(expression: sp.Expr, parameters: Iterable[str]) -> frozenset[str]:
+    """Which of the ``parameters`` are in exponents of functions: a function's powers are stabilized with it.
+
+    Its derivative by itself may be infinite where the power's is not: (1/(1 + exp(u)))**p at huge u.
+    """
+    powers = (
+        part
+        for part in dag(expression)
+        if part.is_Pow and part.base is not sp.E and part.exp.free_symbols and worth_stabilizing(part)
+    )
+    return frozenset(symbol.name for power in powers for symbol in power.exp.free_symbols) & {*parameters}

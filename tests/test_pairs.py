@@ -23,6 +23,10 @@ CASES = {
     "tanh(a*b)": {},
     "exp(a)/(exp(a)+exp(b))": {},
     "(a*exp(s*a)+b*exp(s*b))/(exp(s*a)+exp(s*b))": {"s": 1.25},
+    # powers of gates, one of them smaller than the gate's slope vanishes
+    "a/(1+exp(-s*b))^p": {"s": 1.5, "p": 0.75},
+    "b*log(1+exp(-a))/(1+exp(a))^g": {"g": 1.5},
+    "(1/(1+exp(a*b)))^g*log(1+exp(-a*b))": {"g": 0.75},
 }
 # Short enough for products of two to be exact.
 NUMBERS = [-1e30, -2e4, -130.0, -9.5, -3.25, -(2.0**-40), 2.0**-84, 0.3125, 2.5, 88.0, 1e3, 1e15]

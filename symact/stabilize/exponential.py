@@ -17,11 +17,11 @@ import sympy as sp
 from symact.convert import FUNCTIONS, to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
-from symact.stabilize.fractions import reduced_fraction
+from symact.stabilize.fractions import over_one_denominator
 from symact.stabilize.truth import Truth
 
-# Above this size, and with more symbols, SymPy's polynomial arithmetic takes seconds.
-_MOST_NODES, _MOST_SYMBOLS = 150, 6
+# Above this size SymPy's polynomial arithmetic takes seconds.
+_MOST_NODES = 150
 _UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 
 
@@ -131,7 +131,7 @@ def _half_line(
     if len(families) > 3:
         return
     spelled = _spell(expression, families)
-    fraction = _over_one_denominator(spelled)
+    fraction = over_one_denominator(spelled)
     yield "exp(-|u|)", _graph(fraction, families, {})
     conjugated = rationalized(fraction)
     if conjugated is not fraction:
@@ -143,7 +143,7 @@ def _half_line(
     for family in families:
         yield from _halved_exponent(fraction, families, family)
         shifted = fraction.subs(family.symbol, 1 + family.symbol)
-        yield "expm1(-|u|)", _graph(_over_one_denominator(shifted), families, {family: "expm1"})
+        yield "expm1(-|u|)", _graph(over_one_denominator(shifted), families, {family: "expm1"})
     symbol = sp.Symbol(name, real=True)
     if symbol in fraction.free_symbols:
         yield from _reciprocal(fraction, spelled, symbol, point, families)
@@ -177,7 +177,7 @@ def _reciprocal(
     for name, form in forms:
         turned = form.xreplace({symbol: sp.Integer(1 if point > 0 else -1) / reciprocal})
         turned = rewrite(turned, lambda e: sp.powdenest(sp.together(e)) if e.is_Pow else e)
-        turned = rationalized(_over_one_denominator(turned))
+        turned = rationalized(over_one_denominator(turned))
         inverse = const(1) / node("abs", var(symbol.name))
         yield name, rebuild(_graph(turned, families, {}), {var(reciprocal.name): inverse})
 
@@ -207,7 +207,7 @@ def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:
             return next((power for power in powers if power is not None), current)
         if isinstance(current, sp.log):
             return _logarithm(current, families)
-        if current.is_Pow and current.exp.is_Rational and not current.exp.is_Integer:
+        if current.is_Pow and current.base is not sp.E and not current.exp.is_Integer:
             return _root(current, families)
         return current
 
@@ -221,17 +221,21 @@ def _logarithm(logarithm: sp.Expr, families: list[_Family]) -> sp.Expr:
         return logarithm
     family, power, bounded = parts
     limit = bounded.subs(family.symbol, 0)
-    rest = Log1p(_over_one_denominator(bounded / limit - 1))
+    rest = Log1p(over_one_denominator(bounded / limit - 1))
     return power * family.magnitude + rest + (sp.log(limit) if limit != 1 else 0)
 
 
 def _root(root: sp.Expr, families: list[_Family]) -> sp.Expr:
-    """(t**-k · w)**r as exp(k·r·|u|) · w**r, which overflows where the root does and not before."""
+    """(t**-k · w)**r as t**(-k·r) · w**r, which overflows where the root does and not before."""
     parts = _bounded(root.base, families)
     if parts is None:
         return root
     family, power, bounded = parts
-    return sp.exp(power * root.exp * family.magnitude) * _over_one_denominator(bounded) ** root.exp
+    rest = over_one_denominator(bounded) ** root.exp
+    if root.exp.is_number:
+        return sp.exp(power * root.exp * family.magnitude) * rest
+    # Its whole part joins other powers of t.
+    return family.symbol ** (-power * root.exp) * rest
 
 
 def _bounded(argument: sp.Expr, families: list[_Family]) -> tuple[_Family, int, sp.Expr] | None:
@@ -254,39 +258,18 @@ def _lowest_power(expression: sp.Expr, symbol: sp.Symbol) -> int:
     return int(min(monomial[0] for monomial in sp.Poly(expression, symbol).monoms()))
 
 
-def _over_one_denominator(expression: sp.Expr) -> sp.Expr:
-    """``expression`` as one reduced fraction of factored polynomials, each in Horner form."""
-    numerator, denominator = reduced_fraction(expression)
-    return sp.Mul(_factored(numerator), 1 / _factored(denominator))
-
-
-def _factored(polynomial: sp.Expr) -> sp.Expr:
-    if polynomial.is_number or len(polynomial.free_symbols) > _MOST_SYMBOLS:
-        return polynomial
-    try:
-        coefficient, factors = sp.factor_list(polynomial)
-    except (sp.PolynomialError, TypeError):  # exponentials, or exponents with a parameter in them
-        return polynomial
-    return sp.Mul(coefficient, *(_nested(factor) ** power for factor, power in factors))
-
-
-def _nested(polynomial: sp.Expr) -> sp.Expr:
-    """Horner form, by the exponentials first: what multiplies a vanishing t may be large."""
-    symbols = sorted(polynomial.free_symbols, key=lambda s: (not s.name.startswith("t"), s.name))
-    if not symbols or not polynomial.is_polynomial(*symbols):
-        return polynomial
-    try:
-        return sp.horner(polynomial, wrt=symbols[0])
-    except sp.PolynomialError:  # coefficients with roots of numbers, which SymPy takes for variables
-        return polynomial
-
-
 def _graph(expression: sp.Expr, families: list[_Family], kinds: dict[_Family, str]) -> Node:
     """The graph of ``expression``, each family's symbol exchanged for its exponential."""
     exchanged = {}
     for family in families:
         exponent = _minus_magnitude(family)
         exchanged[var(family.symbol.name)] = node(kinds.get(family, "exp"), exponent)
+        # exp(-p·|u|) for exp(-|u|)**p, which has vanished long before for p < 1.
+        powers = [p for p in dag(expression) if p.is_Pow and p.base == family.symbol and p.exp.free_symbols]
+        for i, power in enumerate(powers if family not in kinds else ()):
+            stand_in = sp.Symbol(f"{family.symbol}_{i}", positive=True)
+            expression = expression.xreplace({power: stand_in})
+            exchanged[var(stand_in.name)] = node("exp", to_graph(power.exp) * exponent)
     return rebuild(to_graph(expression), exchanged)
 
 

@@ -1,4 +1,4 @@
-"""Fractions: an expression as one reduced fraction of polynomials.
+"""Fractions: an expression as one reduced fraction of factored polynomials.
 
 Computed in SymPy's sparse field of rational functions, term by term; ten times faster than
 ``together`` and ``cancel`` on whole expressions, with the same result.
@@ -15,18 +15,61 @@ from symact.expressions import dag
 
 # A polynomial with more terms than this, no person would read, and it would round too often.
 _MOST_TERMS = 250
+# With more symbols SymPy's factorization takes seconds.
+_MOST_SYMBOLS = 6
+
+
+def over_one_denominator(expression: sp.Expr) -> sp.Expr:
+    """``expression`` as one reduced fraction of factored polynomials, each in Horner form."""
+    numerator, denominator = reduced_fraction(expression)
+    return _with_one_power(sp.Mul(_factored(numerator), 1 / _factored(denominator)))
+
+
+def _with_one_power(product: sp.Expr) -> sp.Expr:
+    """x**k / x as x**(k - 1), which SymPy leaves apart: it is finite at 0."""
+    powers: dict[sp.Expr, sp.Expr] = {}
+    for factor in sp.Mul.make_args(product):
+        base, exponent = (factor, sp.S.One) if isinstance(factor, sp.exp) else factor.as_base_exp()
+        powers[base] = powers.get(base, sp.S.Zero) + exponent
+    symbolic = any(not exponent.is_number for exponent in powers.values())
+    return sp.Mul(*(base**exponent for base, exponent in powers.items())) if symbolic else product
+
+
+def _factored(polynomial: sp.Expr) -> sp.Expr:
+    if polynomial.is_number or len(polynomial.free_symbols) > _MOST_SYMBOLS:
+        return polynomial
+    # SymPy knows no polynomials in powers whose exponents hold a parameter.
+    powers = {p: sp.Dummy(positive=True) for p in dag(polynomial) if p.is_Pow and p.exp.free_symbols}
+    back = {stand_in: power for power, stand_in in powers.items()}
+    try:
+        coefficient, factors = sp.factor_list(polynomial.xreplace(powers))
+    except (sp.PolynomialError, TypeError):  # exponentials
+        return polynomial
+    return sp.Mul(coefficient, *(_nested(factor.xreplace(back)) ** power for factor, power in factors))
+
+
+def _nested(polynomial: sp.Expr) -> sp.Expr:
+    """Horner form, by the exponentials first: what multiplies a vanishing t may be large."""
+    symbols = sorted(polynomial.free_symbols, key=lambda s: (not s.name.startswith("t"), s.name))
+    if not symbols or not polynomial.is_polynomial(*symbols):
+        return polynomial
+    try:
+        return sp.horner(polynomial, wrt=symbols[0])
+    except sp.PolynomialError:  # coefficients with roots of numbers, which SymPy takes for variables
+        return polynomial
 
 
 def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """Numerator and denominator of ``expression``, multiplied out and without common factor.
 
     Everything that is not arithmetic on rational numbers (roots, functions, pi) is taken for an
-    indeterminate. Fractions that grow too large come back as they are, undivided.
+    indeterminate; of powers of one base whose exponents differ by a whole number, or in sign, one is.
+    Fractions that grow too large come back as they are, undivided.
     """
     nodes = list(dag(expression))
     atoms = [current for current in nodes if not _is_arithmetic(current) and not current.is_Rational]
     needed = _reached(expression, set(atoms))
-    generators = list(dict.fromkeys(_atom(atom) for atom in atoms if atom in needed))
+    generators = list(dict.fromkeys(_atom(atom)[0] for atom in atoms if atom in needed))
     if not generators:
         return expression, sp.S.One
     names = [sp.Dummy(f"g{i}") for i in range(len(generators))]
@@ -42,11 +85,19 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     return result.numer.as_expr().xreplace(back), result.denom.as_expr().xreplace(back)
 
 
-def _atom(current: sp.Basic) -> sp.Basic:
-    """What ``current`` is a power of: b**(1/q) for b**(p/q), so that powers of one root are one."""
+def _atom(current: sp.Basic) -> tuple[sp.Basic, int, int]:
+    """What ``current`` is a power of, which one, and the power of its base that is a factor besides.
+
+    b**(1/q) for b**(p/q), so that powers of one root are one; b**k for b**(2 - k), as b**2 / b**k.
+    """
     if current.is_Pow and current.exp.is_Rational:
-        return sp.Pow(current.base, sp.Rational(1, current.exp.q))
-    return current
+        return sp.Pow(current.base, sp.Rational(1, current.exp.q)), int(current.exp.p), 0
+    if current.is_Pow and current.base is not sp.E and not current.exp.is_number:
+        number, rest = current.exp.as_coeff_Add()
+        if number.is_Integer:
+            sign = -1 if rest.could_extract_minus_sign() else 1
+            return sp.Pow(current.base, sign * rest), sign, int(number)
+    return current, 1, 0
 
 
 def _is_arithmetic(current: sp.Basic) -> bool:
@@ -61,14 +112,16 @@ def _reached(root: sp.Expr, leaves: set[sp.Basic]) -> set[sp.Basic]:
         current = stack.pop()
         if current not in seen:
             seen.add(current)
-            if current not in leaves:
+            if current not in leaves or _atom(current)[2]:
                 stack.extend(current.args[:1] if current.is_Pow else current.args)
     return seen
 
 
 def _value(current: sp.Basic, values: dict[sp.Basic, Any], rational_functions: Any) -> Any:
     if not _is_arithmetic(current) and not current.is_Rational:
-        return values[_atom(current)] ** int(current.exp.p)
+        atom, power, whole = _atom(current)
+        found = values[atom] ** power
+        return found * values[current.base] ** whole if whole else found
     if current.is_Rational:
         return rational_functions(sp.QQ(int(current.p), int(current.q)))
     if current.is_Pow:

@@ -9,8 +9,10 @@ from functools import lru_cache
 
 import sympy as sp
 
-# A product: functions of one variable each, by the variable's name; "" holds the constant factor.
+# A product: functions of one variable each, by the variable's name; "" holds the number, and "constant" what
+# is of none of the variables.
 Product = dict[str, sp.Expr]
+NO_VARIABLES = ("", "constant")
 
 
 @lru_cache(maxsize=2048)
@@ -27,7 +29,7 @@ def separated(expression: sp.Expr, names: frozenset[str]) -> list[Product] | Non
             own = sorted(s.name for s in factor.free_symbols if s.name in names)
             if len(own) > 1:
                 return None
-            key = own[0] if own else ""
+            key = own[0] if own else NO_VARIABLES[not factor.is_number]
             product[key] = product.get(key, sp.S.One) * factor
         found.append(product)
     return _merged(found, sorted(names))
