@@ -22,6 +22,7 @@ from symact.stage_graphs import REDUCTIONS, Builder
 from symact.stage_rewrites import with_second_projections
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
+from symact.zero_factors import with_zero_factors
 
 _ORDER = 2
 _REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum")
@@ -90,7 +91,10 @@ def _graphs(
         builder = Builder(program.formula, fmt, at_zero, prefer)
         levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
         levels[1:2] = [[with_second_projections(graph) for graph in level] for level in levels[1:2]]
-        forward, *backward = with_rounded_exponents(with_tried_shifts(levels))
+        forward, *backward = [
+            [with_zero_factors(graph, program.formula, fmt) for graph in level]
+            for level in with_rounded_exponents(with_tried_shifts(levels))
+        ]
         backward = [
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
             for level, graph in enumerate(backward, 1)

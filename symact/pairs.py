@@ -35,6 +35,7 @@ from symact.stage_graphs import Builder
 from symact.stage_shifts import with_rounded_exponents
 from symact.width import float32_serves
 from symact.worth import in_exponents
+from symact.zero_factors import with_zero_factors
 
 # The values of other inputs at which a formula is judged.
 _OTHERS = (-30.0, -1.5, 0.25, 1.0, 100.0)
@@ -87,6 +88,7 @@ class _Pair:
                 several += part.regimes if len(part.regimes) > 1 else ()
             terms.append(_product(factors))
         graph = reduce(lambda a, b: a + b, terms) if terms else to_graph(sp.S.Zero)
+        graph = with_zero_factors(graph, self.family.formula, fmt)
         return self.judged(expression, graph, "separated", fmt, tuple(several))
 
     def of_stages(self, wrt: Wrt, fmt: Format) -> Stable:
@@ -133,7 +135,8 @@ class _Pair:
             for wrt, derived in partials.items():
                 builder = Builder(self.program.formula, fmt, "zero", self.prefer, memo)
                 graph = builder.graph(derived, derived.outputs[0], len(wrt))
-                ((graphs[wrt],),) = with_rounded_exponents([[graph]])
+                ((graph,),) = with_rounded_exponents([[graph]])
+                graphs[wrt] = with_zero_factors(graph, self.program.formula, fmt)
         return found if agrees(self.program, "share", self.levels(found["float64"])) else {}
 
     @cached_property

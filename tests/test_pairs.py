@@ -65,6 +65,20 @@ def test_values_and_gradients(formula, compiled):
             assert off <= BOUND * ulp + VANISHING, (what, row, result, float(truth))
 
 
+def test_zero_times_what_overflows_is_zero(compiled):
+    """A gate of huge slope that is shut: the truth is what stands beside it."""
+    formula = "Piecewise((d*(Abs(a)-d/2), Abs(a)>d), (a^2/2, True))*exp(-b) + b"
+    a, b = tf.zeros(3), tf.constant([-1e4, -800.0, 2.0])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([a, b])
+        y = compiled(formula, inputs=("a", "b"), params={"d": 0.75})(a, b)
+        z = compiled("b[i]*exp(a[i]) + Mean(b[j],j)", inputs=("a", "b"))(-b, a)
+    np.testing.assert_array_equal(y, b)
+    np.testing.assert_array_equal(tape.gradient(y, [a, b]), [[0, 0, 0], [1, 1, 1]])
+    np.testing.assert_array_equal(z, a)
+    np.testing.assert_array_equal(tape.gradient(z, b), [0, 0, 0])
+
+
 def test_a_quotient_of_sums_of_exponentials_in_a_logarithm(compiled):
     """A log-likelihood ratio: about the smaller of both, with the sign of their product."""
     a, b = (np.float32(column) for column in zip(*itertools.product(NUMBERS, repeat=2), strict=True))
