@@ -42,6 +42,7 @@ FORMULAS = {
     f"log(n)+Sum({P}*log({P}),j)": {},
     "-(1-exp(a[i])/Sum(exp(a[j]),j))^g*(a[i]-log(Sum(exp(a[j]),j)))": {"g": 2.0},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
+    f"-log(Sum(sqrt(({P})*({Q})),j))": {},
     f"exp(exp(a[i])/Sum(exp(a[j]),j))/Sum(exp({P}),j)": {},
     "exp(a[i])/sqrt(Mean(exp(2*a[j]),j)-Mean(exp(a[j]),j)^2+1)": {},
     f"Sum({P}*log({P}/({P}+{Q})),j)": {},

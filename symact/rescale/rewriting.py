@@ -95,8 +95,9 @@ class Rewriting:
         """Whether the exponentials in ``expression`` are of multiples of distances below a shift alone."""
         if self.offsets & expression.free_symbols:
             return False
-        exponents = [part.args[0].as_independent(*self.distances) for part in expression.atoms(sp.exp)]
-        return all(times.is_positive and distance in self.distances for times, distance in exponents)
+        exponents = [term for part in expression.atoms(sp.exp) for term in sp.Add.make_args(part.args[0])]
+        multiples = [term.as_independent(*self.distances, as_Add=False) for term in exponents]
+        return all(times.is_positive and distance in self.distances for times, distance in multiples)
 
     def with_logarithms(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` with factors taken out of its logarithms, where offsets meet their like."""
