@@ -96,6 +96,29 @@ def test_value_and_all_gradients(formula, sizes, compiled):
     check(compiled, formula, {"inputs": tuple(inputs)}, inputs, parameters)
 
 
+@pytest.mark.parametrize("size", [0.3, 1e-3, 1e-8, 1e-20, 1e-30])
+def test_hyperbolic_distances(size, compiled):
+    """Next to each other, where acosh(1 + u) has no digit of u; and of equal points, with no slope."""
+    formula = "acosh(1+2*Sum((a[j]-b[j])^2,j)/((1-Sum(a[j]^2,j))*(1-Sum(b[j]^2,j))))"
+    a, b = np.float32([0.9, -0.3, 0.4]) * np.float32(size), np.float32([0.5, 0.8, -0.1]) * np.float32(size)
+    check(compiled, formula, {"inputs": ("a", "b")}, {"a": a, "b": b}, {})
+    x = tf.constant(a)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compiled(formula, inputs=("a", "b"))(x, tf.constant(a))
+    np.testing.assert_array_equal([y, *tape.gradient(y, x)], np.zeros(4))
+
+
+def test_a_distance_that_is_rounded_below_0(compiled):
+    formula = "acosh(sqrt(1+Sum(a[j]^2,j))*sqrt(1+Sum(b[j]^2,j))-Sum(a[j]*b[j],j))"
+    x = tf.constant([[0.3, 0.1], [1e-8, 3e-8], [1e-20, 0.0], [2e3, -7.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compiled(formula, inputs=("a", "b"))(x, x * (1 + 1e-7))
+    assert np.isfinite(y).all()
+    assert np.isfinite(tape.gradient(y, x)).all()
+
+
 def test_equal_elements(compiled):
     formula = "(a[i]-ReduceMin(a[j],j))/(ReduceMax(a[j],j)-ReduceMin(a[j],j)+0.00001)"
     np.testing.assert_array_equal(compiled(formula, inputs=("a",))(np.full(4, 1e30, np.float32)), np.zeros(4))

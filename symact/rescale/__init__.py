@@ -66,12 +66,15 @@ def rescale(program: Program) -> Program:
 
 
 def _with_exponentials(program: Program) -> Program:
-    """``program`` with powers of numbers (2^x) as exponentials, and those that are shifted in no branches."""
+    """``program`` with powers of numbers (2^x) as exponentials, those that are shifted in no branches, and
+    distances acosh(1 + u) by their roots."""
     branches = _shifted_branches(program)
 
     def visit(part: sp.Basic) -> sp.Basic:
         if part.is_Pow and part.base.is_positive and part.base.is_number and part.exp.free_symbols:
             return sp.exp(part.exp * sp.log(part.base))
+        if isinstance(part, sp.acosh) and not part.args[0].is_Symbol:
+            return _by_root(part.args[0] - 1)
         return branches.get(part, part)
 
     stages = [
@@ -102,3 +105,12 @@ def _without_branches(part: sp.Piecewise) -> sp.Expr | None:
     if not any(isinstance(f, sp.exp) for f in sp.Mul.make_args(value)):
         return None
     return value * sp.Piecewise((int(first != 0), condition), (int(second != 0), True))
+
+
+def _by_root(beyond: sp.Expr) -> sp.Expr:
+    """acosh(1 + u) as 2·asinh(sqrt(u/2)), which has the digits of a small u and the range of a norm's square.
+
+    A difference may be rounded to less than 0, which is no distance's.
+    """
+    terms = sp.Add.make_args(beyond)
+    return 2 * sp.asinh(sp.sqrt((sp.Max(beyond, 0) if len(terms) > 1 else beyond) / 2))
