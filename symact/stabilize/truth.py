@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ from symact.tails import with_tails
 # Enough for a double-double: twice the 53 bits of float64, and a few to spare.
 _WANTED_BITS = 110
 _PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
-# Where a value is still not finite at this precision, it may be a gap.
-_GAP_PRECISION = 512
+# Where a value is still not finite at this precision, it may be a gap: it has exponents for all of float64.
+_GAP_PRECISION = 2048
 # Values kept, since a search asks for many of them again.
 _MOST_KNOWN = 50_000
 # A gap in the formula (0/0) is filled by its limit, read off this close to it.
@@ -60,6 +61,7 @@ class Truth:
             for i, step in enumerate(self._steps)
             if step.op == "var" and step.name != name
         ]
+        self._begin = 0
         self._constants: dict[int, list[Ball]] = {}
         self._known: dict[tuple[tuple[str, float], ...], dict[float, tuple[float, float]]] = {}
 
@@ -114,7 +116,7 @@ class Truth:
             settled = self._subgradient(point, params)
             if settled is not None:
                 return settled
-        for precision in _PRECISIONS:
+        for at, precision in enumerate(_PRECISIONS[self._begin :], self._begin):
             ctx.prec = precision
             value = self._evaluate(arb(point), params, precision)
             if not value.is_finite():
@@ -123,15 +125,23 @@ class Truth:
                     if filled is not None:
                         return filled
                 continue
-            if value.rel_accuracy_bits() >= _WANTED_BITS or value.is_zero():
+            known = value.rel_accuracy_bits()
+            if known >= _WANTED_BITS or value.is_zero():
+                self._begin_next_at(at, spare=known - _WANTED_BITS)
                 return _split(value)
             if value.abs_upper() < arb(2) ** -1200:
+                self._begin_next_at(at, spare=0)
                 return 0.0, 0.0  # below every float64
             if value.abs_lower() > arb(2) ** 1200:
                 return math.copysign(math.inf, float(value.mid().sgn())), 0.0
         if value.is_finite() and value.contains(0) and value.abs_upper() < arb(2) ** -3000:
             return 0.0, 0.0
         return math.nan, 0.0
+
+    def _begin_next_at(self, at: int, spare: int) -> None:
+        """The next point is most often a neighbour, and takes the same precision, or the one below."""
+        less = at > 0 and spare >= _PRECISIONS[at] - _PRECISIONS[at - 1]
+        self._begin = min(at - less, _PRECISIONS.index(_GAP_PRECISION))
 
     def _subgradient(self, point: float, params: dict[str, float]) -> tuple[float, float] | None:
         """A subgradient at a kink: the value by the rules where it lies between the two sides'."""
@@ -152,13 +162,11 @@ class Truth:
         precision = 4096
         ctx.prec = precision
         scale = arb(max(abs(point), 1e-300) if point else 1.0)
-        values = [
-            self._evaluate(arb(point) + side * step * scale, params, precision)
-            for step in (arb(_NEAR), arb(_NEARER))
-            for side in (1, -1)
-        ]
-        if not all(value.is_finite() for value in values):
-            return None
+        values: list[arb] = []
+        for step, side in product((arb(_NEAR), arb(_NEARER)), (1, -1)):
+            values.append(self._evaluate(arb(point) + side * step * scale, params, precision))
+            if not values[-1].is_finite():
+                return None
         if all(value.abs_upper() < arb(_NEAR) ** arb(0.5) for value in values):
             return 0.0, 0.0
         if any(value.rel_accuracy_bits() < _WANTED_BITS for value in values):
