@@ -59,8 +59,12 @@ def _merged(products: list[Product], names: list[str]) -> list[Product]:
     for name in [*names, ""]:
         groups: dict[tuple[tuple[str, sp.Expr], ...], sp.Expr] = {}
         for product in products:
-            rest = {k: v for k, v in product.items() if k not in (name, "") and v != 1}
-            own = product.get(name, sp.S.One) * (product.get("", sp.S.One) if name else sp.S.One)
+            own = product.get(name, sp.S.One)
+            joined = [""] if name else []
+            if product.get("constant", sp.S.One).free_symbols <= own.free_symbols:
+                joined.append("constant")  # parameters that the function has itself: they may cancel in it
+            rest = {k: v for k, v in product.items() if k not in (name, *joined) and v != 1}
+            own = sp.Mul(own, *(product[k] for k in joined if k in product))
             key = tuple(sorted(rest.items()))
             groups[key] = groups.get(key, sp.S.Zero) + own
         products = [{**dict(key), name: own} for key, own in groups.items() if own != 0]
