@@ -34,7 +34,7 @@ from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_shifts import with_rounded_exponents
 from symact.width import float32_serves
-from symact.worth import in_exponents
+from symact.worth import joint_parameters
 from symact.zero_factors import with_zero_factors
 
 # The values of other inputs at which a formula is judged.
@@ -62,7 +62,7 @@ class _Pair:
 
     def stable(self, wrt: Wrt, fmt: Format) -> Stable:
         formula, expression = self.family.formula, self.family.programs[wrt].expression
-        besides = in_exponents(expression, formula.defaults)
+        besides = joint_parameters(expression, formula.defaults)
         products = separated(expression, frozenset([*formula.inputs, *formula.defaults]) - besides)
         if products is not None:
             return self.of_products(expression, products, len(wrt), fmt)
@@ -82,7 +82,7 @@ class _Pair:
                 if name in NO_VARIABLES:
                     factors.append(to_graph(function))
                     continue
-                others = in_exponents(function, self.family.formula.defaults)
+                others = joint_parameters(function, self.family.formula.defaults)
                 part = self.univariate(function, name, order, fmt, self.at_defaults(others))
                 factors.append(part.graph)
                 several += part.regimes if len(part.regimes) > 1 else ()

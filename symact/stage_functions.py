@@ -25,7 +25,7 @@ from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
 from symact.stabilize.exponential import Log1p
 from symact.stabilize.separate import separated
-from symact.worth import has_root_less_number, in_exponents, is_root_of_sum, worth_stabilizing
+from symact.worth import has_root_less_number, is_root_of_sum, joint_parameters, worth_stabilizing
 
 
 def with_functions(program: Program, known: int = 0) -> Program:
@@ -49,7 +49,8 @@ def with_functions(program: Program, known: int = 0) -> Program:
         if isinstance(stage, Map) and worth_stabilizing(stage.expression) and not bounded:
             new.bases = _bases(stage.expression)
             expression = new.with_arguments(stage.expression)
-            expression = expression if known else new.with_offsets(expression)
+            if not (known or _is_separable(expression, new.parameters)):
+                expression = new.with_offsets(expression)
             if not _is_separable(expression, new.parameters):
                 expression = new.with_functions(expression)
             stage = Map(stage.target, expression)
@@ -58,7 +59,7 @@ def with_functions(program: Program, known: int = 0) -> Program:
 
 
 def _is_separable(expression: sp.Expr, parameters: frozenset[str]) -> bool:
-    names = names_in(expression) - in_exponents(expression, parameters)
+    names = names_in(expression) - joint_parameters(expression, parameters)
     products = separated(expression, names)
     return products is not None and all(
         len(names & names_in(f)) <= 1 for product in products for f in product.values()
@@ -76,10 +77,10 @@ def compound_argument(
 ) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
     """A function of one variable, the variable, and what ``part`` has for it; None where it has several.
 
-    Besides, of those of the ``parameters`` that are in exponents of functions.
+    Besides, of those of the ``parameters`` that are stabilized together with it.
     """
-    besides = in_exponents(part, parameters)
-    for argument in _arguments(part):
+    besides = joint_parameters(part, parameters)
+    for argument in _arguments(part, besides):
         t = sp.Dummy(real=True)
         function = _in_terms_of(part, argument, t)
         if {symbol for symbol in function.free_symbols if symbol.name not in besides} == {t}:
@@ -120,7 +121,7 @@ class _Stages:
         """``part`` with its largest functions of compound arguments as functions of a stage."""
         if not (part.has(sp.Function) or has_root_less_number(part)):
             return part
-        if len(part.free_symbols) < 2 or self.is_beside_its_power(part):
+        if self.is_of_one_variable(part) or self.is_beside_its_power(part):
             return part
         found = compound_argument(part, self.parameters)
         if found is None:
@@ -129,6 +130,10 @@ class _Stages:
         if not worth_stabilizing(function):
             return part
         return function.xreplace({t: self.symbol(argument, "argument")})
+
+    def is_of_one_variable(self, part: sp.Expr) -> bool:
+        """Whether it is a function of one variable, and of parameters that are stabilized with it."""
+        return len(names_in(part) - joint_parameters(part, self.parameters)) < 2
 
     def is_beside_its_power(self, part: sp.Expr) -> bool:
         return isinstance(part, sp.log) and part.args[0] in self.bases
@@ -216,7 +221,7 @@ class _Stages:
         """``part`` with its largest functions of one variable as stages."""
         if not part.has(sp.Function) or self.is_beside_its_power(part):
             return part
-        if len(names_in(part) - in_exponents(part, self.parameters)) == 1:
+        if self.is_of_one_variable(part):
             extracted = worth_stabilizing(part) and not has_any(part, self.norms)
             return self.symbol(part, "function") if extracted else part
         return self.rebuilt(part, self.with_functions)
@@ -243,28 +248,34 @@ def _largest_parts(program: Program) -> dict[sp.Symbol, tuple[sp.Expr, ...]]:
 
 def _groups(part: sp.Expr, parameters: frozenset[str]) -> list[sp.Expr]:
     """The terms or factors, those of the same variables as one."""
-    besides = in_exponents(part, parameters)
+    besides = joint_parameters(part, parameters)
     groups: dict[frozenset[str], list[sp.Expr]] = {}
     for arg in part.args:
         groups.setdefault(names_in(arg) - besides, []).append(arg)
     return [part.func(*args) for args in groups.values()]
 
 
-def _arguments(part: sp.Expr) -> list[sp.Expr]:
+def _arguments(part: sp.Expr, besides: frozenset[str]) -> list[sp.Expr]:
     """What functions and roots in ``part`` are of, if it has several variables: the smallest first.
 
-    Without a number that is added to it: log(1 + t) is a function of t.
+    Without what is added to it, a number or parameters ``besides``: log(1 + t) is a function of t.
     """
     applied = [f for f in dag(part) if isinstance(f, sp.Function) and not isinstance(f, sp.Piecewise)]
     arguments = [argument for function in applied for argument in function.args]
     arguments += [root.base for root in dag(part) if is_root_of_sum(root)]
+    variable = {argument: _without_constants(argument, besides) for argument in arguments}
     found = {
-        _canonical(argument.as_coeff_Add()[1])[1]: sum(1 for _ in dag(argument))
-        for argument in arguments
-        if len(argument.free_symbols) > 1 and argument.is_real is not False
+        _canonical(rest)[1]: sum(1 for _ in dag(argument))
+        for argument, rest in variable.items()
+        if len(rest.free_symbols) > 1 and argument.is_real is not False
     }
     found = {argument: size for argument, size in found.items() if not _is_multiple_of_exponential(argument)}
     return sorted(found, key=lambda argument: (found[argument], str(argument)))
+
+
+def _without_constants(argument: sp.Expr, besides: frozenset[str]) -> sp.Expr:
+    terms = sp.Add.make_args(argument.as_coeff_Add()[1])
+    return sp.Add(*(term for term in terms if not besides or not names_in(term) <= besides))
 
 
 def _is_multiple_of_exponential(argument: sp.Expr) -> bool:

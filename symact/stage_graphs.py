@@ -34,7 +34,7 @@ from symact.stage_rewrites import (
     with_stages,
 )
 from symact.stage_sums import with_whole_sums
-from symact.worth import in_exponents, worth_stabilizing
+from symact.worth import joint_parameters, worth_stabilizing
 
 # The exponential of this is 0 in every format.
 _VANISHED = sp.Integer(-2000)
@@ -99,11 +99,11 @@ class Builder:
                 return self.map(sums[0], program) * self.map(rest, program)
         expression = self.with_inverse_scales(self.with_reduced_quotients(expression, program), program)
         expression = self.with_finite_weights(with_whole_exponents(expression, program), program)
-        if not self.is_stabilized_with_powers(expression):
-            expression = self.with_finite_logarithms(expression, program)
+        joint = self.is_stabilized_jointly(expression)
+        expression = expression if joint else self.with_finite_logarithms(expression, program)
         norms = {norm.symbol for norm in program.functions_of}
         worth = worth_stabilizing(expression) or norms & expression.free_symbols
-        expression = self.with_whole_sums(expression, program) if worth else expression
+        expression = self.with_whole_sums(expression, program) if worth and not joint else expression
         products = self.products(expression) if worth else None
         if worth and products is None:
             products = self.products(self.with_reduced_factors(expression, program))
@@ -243,14 +243,14 @@ class Builder:
         functions = [f for p in products or () for name, f in p.items() if name not in NO_VARIABLES]
         return products if all(len(self.variables(function)) <= 1 for function in functions) else None
 
-    def is_stabilized_with_powers(self, expression: sp.Expr) -> bool:
-        """Whether it has functions of one variable and of parameters in exponents, and nothing else."""
-        parameters = in_exponents(expression, self.formula.defaults)
+    def is_stabilized_jointly(self, expression: sp.Expr) -> bool:
+        """Whether it has functions of one variable and of parameters besides, and of nothing else."""
+        parameters = joint_parameters(expression, self.formula.defaults)
         return bool(parameters) and self.products(expression) is not None
 
     def variables(self, expression: sp.Expr) -> frozenset[str]:
-        """Names in ``expression`` but those that are stabilized together with what they are exponents of."""
-        return names_in(expression) - in_exponents(expression, self.formula.defaults)
+        """Names in ``expression`` but those of parameters that are stabilized together with variables."""
+        return names_in(expression) - joint_parameters(expression, self.formula.defaults)
 
     def product(self, product: Product, program: Program) -> Node:
         factors = []
@@ -269,7 +269,7 @@ class Builder:
         number, function = function.as_coeff_Mul()
         if number != 1:  # multiples have one search in common
             return const(number) * self.stable(function, name, program)
-        parameters = in_exponents(function, self.formula.defaults)
+        parameters = joint_parameters(function, self.formula.defaults)
         (symbol,) = (s for s in function.free_symbols if s.name not in parameters)
         defaults = {parameter: self.formula.defaults[parameter] for parameter in parameters}
         key = function, name

@@ -63,14 +63,27 @@ def _arithmetic_on_functions(expression: sp.Expr) -> list[sp.Expr]:
     ]
 
 
-def in_exponents(expression: sp.Expr, parameters: Iterable[str]) -> frozenset[str]:
-    """Which of the ``parameters`` are in exponents of functions: a function's powers are stabilized with it.
+def joint_parameters(expression: sp.Expr, parameters: Iterable[str]) -> frozenset[str]:
+    """Those of the ``parameters`` without which functions in ``expression`` cannot be stabilized.
 
-    Its derivative by itself may be infinite where the power's is not: (1/(1 + exp(u)))**p at huge u.
+    They are in exponents of functions, whose slope may be infinite where the power's is not:
+    (1/(1 + exp(u)))**p at huge u. Or exponentials differ by them alone, and so do sigmoids that are both 1:
+    1/(1 + exp(-u - d)) - 1/(1 + exp(d - u)).
     """
-    powers = (
-        part
-        for part in dag(expression)
-        if part.is_Pow and part.base is not sp.E and part.exp.free_symbols and worth_stabilizing(part)
-    )
-    return frozenset(symbol.name for power in powers for symbol in power.exp.free_symbols) & {*parameters}
+    known = {*parameters}
+    if known.isdisjoint(symbol.name for symbol in expression.free_symbols):
+        return frozenset()
+    found: set[str] = set()
+    constants: dict[sp.Expr, set[sp.Expr]] = {}
+    for part in dag(expression):
+        if part.is_Pow and part.base is not sp.E and part.exp.free_symbols and worth_stabilizing(part):
+            found |= {symbol.name for symbol in part.exp.free_symbols}
+        elif isinstance(part, sp.exp | sp.tanh):
+            variables = [s for s in part.free_symbols if s.name not in known]
+            constant, rest = sp.expand(part.args[0]).as_independent(*variables, as_Add=True)
+            constant, rest = (-constant, -rest) if rest.could_extract_minus_sign() else (constant, rest)
+            constants.setdefault(rest, set()).add(constant)
+    for rest, several in constants.items():
+        if len(several) > 1 and rest.free_symbols:
+            found |= {symbol.name for symbol in {*several, rest} for symbol in symbol.free_symbols}
+    return frozenset(found & known)

@@ -17,7 +17,7 @@ from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line
 from symact.stabilize.exponents import exponents, split
 from symact.stabilize.formats import Format
-from symact.stabilize.parametric import POINT, parametric_halves
+from symact.stabilize.parametric import POINT, parametric_halves, with_constants_apart
 from symact.stabilize.periods import reduced
 from symact.stabilize.pieces import kinks, pieces
 from symact.stabilize.problem import Problem
@@ -106,7 +106,8 @@ def halves(problem: Problem) -> Iterator[Candidate]:
     """Forms of a formula with parameters: chosen by a sign, since thresholds would depend on them."""
     # Measured like all, so it matters not here whether the factors are positive.
     apart = sp.expand_log(problem.expression, force=True, deep=True)
-    for expression in dict.fromkeys([problem.expression, apart]):
+    constants_apart = with_constants_apart(problem.expression, problem.name)
+    for expression in dict.fromkeys([problem.expression, apart, constants_apart]):
         for name, graph in parametric_halves(expression, problem.name):
             yield Candidate(name, graph)
 

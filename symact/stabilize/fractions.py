@@ -88,8 +88,11 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 def _atom(current: sp.Basic) -> tuple[sp.Basic, int, int]:
     """What ``current`` is a power of, which one, and the power of its base that is a factor besides.
 
-    b**(1/q) for b**(p/q), so that powers of one root are one; b**k for b**(2 - k), as b**2 / b**k.
+    b**(1/q) for b**(p/q), so that powers of one root are one; b**k for b**(2 - k), as b**2 / b**k; exp(d)
+    for exp(-d).
     """
+    if isinstance(current, sp.exp) and current.args[0].could_extract_minus_sign():
+        return sp.exp(-current.args[0]), -1, 0
     if current.is_Pow and current.exp.is_Rational:
         return sp.Pow(current.base, sp.Rational(1, current.exp.q)), int(current.exp.p), 0
     if current.is_Pow and current.base is not sp.E and not current.exp.is_number:

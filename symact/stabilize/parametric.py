@@ -8,6 +8,7 @@ from itertools import product
 import sympy as sp
 
 from symact.convert import to_graph
+from symact.expressions import rewrite
 from symact.graph import Node, node
 from symact.stabilize.branches import resolve
 from symact.stabilize.exponential import families_of, half_line, to_exponentials
@@ -43,6 +44,19 @@ def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Nod
     # A form that buys something on one side only goes with the first one on the others.
     for form in dict.fromkeys(form for side in sides for form in side):
         yield form, _joined(conditions, [side.get(form, next(iter(side.values()))) for side in sides])
+
+
+def with_constants_apart(expression: sp.Expr, name: str) -> sp.Expr:
+    """exp(s·(x + d)) as exp(s·x)·exp(s·d): exponents that differ by parameters alone are one then."""
+    symbol = sp.Symbol(name, real=True)
+
+    def visit(current: sp.Basic) -> sp.Basic:
+        if not isinstance(current, sp.exp):
+            return current
+        constant, rest = sp.expand(current.args[0]).as_independent(symbol, as_Add=True)
+        return sp.Mul(sp.exp(rest), sp.exp(constant), evaluate=False) if constant.free_symbols else current
+
+    return rewrite(to_exponentials(expression), visit)
 
 
 def _joined(conditions: Sequence[Node], forms: Sequence[Node]) -> Node:
