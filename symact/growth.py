@@ -17,11 +17,11 @@ from functools import lru_cache
 import sympy as sp
 from flint import arb, ctx
 
+from symact.compound import compound_argument
 from symact.expressions import dag, rewrite
 from symact.program import Map, Program, Rate, Reduce, Stage, has_any
 from symact.rescale.questions import is_added, is_divided_by, is_quotient, must_not_vanish, sums_of, terms
 from symact.stabilize.truth import Truth
-from symact.stage_functions import compound_argument
 
 # Where a function is measured, and by what its logarithm's slopes may differ from each other and from a
 # multiple of 1/8: powers of x beside the exponential change it by 1/x.

@@ -11,13 +11,13 @@ variables with exponentials among their terms have the largest taken out:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 
 import sympy as sp
 
+from symact.compound import compound_argument
 from symact.expressions import dag, rewrite
 from symact.less_one import with_powers_less_one
 from symact.program import Map, Program, Stage, has_any, names_in
@@ -25,7 +25,10 @@ from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
 from symact.stabilize.exponential import Log1p
 from symact.stabilize.separate import separated
-from symact.worth import has_root_less_number, is_root_of_sum, joint_parameters, worth_stabilizing
+from symact.worth import has_root_less_number, joint_parameters, worth_stabilizing
+
+# The exponent from which on exponentials have little room for their powers.
+_FELT = 16
 
 
 def with_functions(program: Program, known: int = 0) -> Program:
@@ -72,22 +75,6 @@ def _bases(expression: sp.Expr) -> frozenset[sp.Expr]:
     return frozenset(power.base for power in powers if power.exp.free_symbols)
 
 
-def compound_argument(
-    part: sp.Expr, parameters: Iterable[str] = ()
-) -> tuple[sp.Expr, sp.Symbol, sp.Expr] | None:
-    """A function of one variable, the variable, and what ``part`` has for it; None where it has several.
-
-    Besides, of those of the ``parameters`` that are stabilized together with it.
-    """
-    besides = joint_parameters(part, parameters)
-    for argument in _arguments(part, besides):
-        t = sp.Dummy(real=True)
-        function = _in_terms_of(part, argument, t)
-        if {symbol for symbol in function.free_symbols if symbol.name not in besides} == {t}:
-            return function, t, argument
-    return None
-
-
 @dataclass
 class _Stages:
     """The stages so far, and what has become one.
@@ -116,6 +103,12 @@ class _Stages:
             self.stages.append(Map(target.name, expression))
             self.known[expression] = target
         return self.known[expression]
+
+    def constant(self, expression: sp.Expr, kind: str) -> sp.Symbol:
+        """The symbol of what nothing is derived by."""
+        symbol = self.symbol(expression, kind)
+        self.constants.add(symbol.name)
+        return symbol
 
     def with_arguments(self, part: sp.Expr) -> sp.Expr:
         """``part`` with its largest functions of compound arguments as functions of a stage."""
@@ -211,10 +204,21 @@ class _Stages:
         return any(all(d.xreplace(chosen) != 0 for d in distances) for chosen in choices)
 
     def without_largest(self, part: sp.Expr) -> tuple[sp.Symbol, sp.Expr]:
-        """The largest exponent in a sum, or 0, and the sum divided by its exponential."""
-        largest = sp.Max(*(exponent(term) for term in part.args))
-        m = self.symbol(largest, "offset")
-        self.constants.add(m.name)
+        """The largest exponent in a sum, or 0, and the sum divided by its exponential.
+
+        Next to a number it is one that would be felt: no digits are lost to small ones, nor to that of a term
+        whose factor is 0.
+        """
+        exponents = [exponent(term) for term in part.args]
+        if sp.S.Zero in exponents:
+            factors = [term / sp.exp(e) for term, e in zip(part.args, exponents, strict=True)]
+            exponents = [
+                sp.Piecewise((e, sp.Ne(f, 0)), (0, True)) if e != 0 and f.free_symbols else e
+                for f, e in zip(factors, exponents, strict=True)
+            ]
+        m = self.constant(sp.Max(*exponents, evaluate=False), "largest")
+        if sp.S.Zero in exponents:
+            m = self.constant(sp.Piecewise((m, m > _FELT), (0, True)), "offset")
         return m, sp.Add(*(one_exponential(sp.Mul(term, sp.exp(-m))) for term in part.args))
 
     def with_functions(self, part: sp.Expr) -> sp.Expr:
@@ -253,63 +257,3 @@ def _groups(part: sp.Expr, parameters: frozenset[str]) -> list[sp.Expr]:
     for arg in part.args:
         groups.setdefault(names_in(arg) - besides, []).append(arg)
     return [part.func(*args) for args in groups.values()]
-
-
-def _arguments(part: sp.Expr, besides: frozenset[str]) -> list[sp.Expr]:
-    """What functions and roots in ``part`` are of, if it has several variables: the smallest first.
-
-    Without what is added to it, a number or parameters ``besides``: log(1 + t) is a function of t.
-    """
-    applied = [f for f in dag(part) if isinstance(f, sp.Function) and not isinstance(f, sp.Piecewise)]
-    arguments = [argument for function in applied for argument in function.args]
-    arguments += [root.base for root in dag(part) if is_root_of_sum(root)]
-    variable = {argument: _without_constants(argument, besides) for argument in arguments}
-    found = {
-        _canonical(rest)[1]: sum(1 for _ in dag(argument))
-        for argument, rest in variable.items()
-        if len(rest.free_symbols) > 1 and argument.is_real is not False
-    }
-    found = {argument: size for argument, size in found.items() if not _is_multiple_of_exponential(argument)}
-    return sorted(found, key=lambda argument: (found[argument], str(argument)))
-
-
-def _without_constants(argument: sp.Expr, besides: frozenset[str]) -> sp.Expr:
-    terms = sp.Add.make_args(argument.as_coeff_Add()[1])
-    return sp.Add(*(term for term in terms if not besides or not names_in(term) <= besides))
-
-
-def _is_multiple_of_exponential(argument: sp.Expr) -> bool:
-    """Whether it is one that may overflow where the logarithm of it and a number does not."""
-    return bool(argument.is_Mul) and any(isinstance(f, sp.exp) for f in argument.args)
-
-
-@lru_cache(maxsize=4096)
-def _canonical(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """A number, and the expression without it, of which the negative is written in the same way."""
-    number, rest = sp.factor_terms(expression).as_coeff_Mul()
-    factors = []
-    for factor in sp.Mul.make_args(rest):
-        if factor.is_Add and factor.could_extract_minus_sign():
-            number, factor = -number, -factor
-        factors.append(factor)
-    return number, sp.Mul(*factors)
-
-
-def _in_terms_of(part: sp.Expr, argument: sp.Expr, t: sp.Symbol) -> sp.Expr:
-    """``part`` with ``t`` for ``argument``, for its multiples, and in sums and products that hold it."""
-    own = argument.free_symbols
-
-    def visit(current: sp.Basic) -> sp.Basic:
-        if not (isinstance(current, sp.Expr) and own <= current.free_symbols):
-            return current
-        if own == current.free_symbols:
-            number, rest = _canonical(current)
-            if rest == argument:
-                return number * t
-        for sign in (1, -1):
-            signed = argument if sign == 1 else -argument
-            if current.func == signed.func and set(signed.args) <= set(current.args):
-                return current.func(sign * t, *(arg for arg in current.args if arg not in signed.args))
-        return current
-
-    return rewrite(part, visit)
