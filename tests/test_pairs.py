@@ -27,6 +27,7 @@ CASES = {
     "a/(1+exp(-s*b))^p": {"s": 1.5, "p": 0.75},
     "b*log(1+exp(-a))/(1+exp(a))^g": {"g": 1.5},
     "(1/(1+exp(a*b)))^g*log(1+exp(-a*b))": {"g": 0.75},
+    "b+(v+1)/2*log(1+a^2*exp(-2*b)/v)": {"v": 4.0},
 }
 # Short enough for products of two to be exact.
 NUMBERS = [-1e30, -2e4, -130.0, -9.5, -3.25, -(2.0**-40), 2.0**-84, 0.3125, 2.5, 88.0, 1e3, 1e15]
@@ -77,6 +78,31 @@ def test_zero_times_what_overflows_is_zero(compiled):
     np.testing.assert_array_equal(tape.gradient(y, [a, b]), [[0, 0, 0], [1, 1, 1]])
     np.testing.assert_array_equal(z, a)
     np.testing.assert_array_equal(tape.gradient(z, b), [0, 0, 0])
+
+
+@pytest.mark.parametrize("d", [0.5, 2.0])
+def test_sigmoids_that_are_both_1(d, compiled):
+    """The likelihood of an interval of a logistic distribution, far from it: |x| - log(2·sinh(d))."""
+    formula = "Sum(-log(1/(1+exp(-(x[j]+d))) - 1/(1+exp(-(x[j]-d)))), j)"
+    activation = compiled(formula, params={"d": 0.5}, trainable=("d",), order=1)
+    x, given = tf.constant([[-1e4], [-60.0], [60.0], [1e4], [1e30]]), tf.constant(d)
+    with tf.GradientTape() as tape:
+        tape.watch([x, given])
+        y = activation(x, d=given)
+    slope, by_d = tape.gradient(y, [x, given])
+    np.testing.assert_allclose(y, np.abs(x[:, 0]) - np.log(2 * np.sinh(d)), rtol=1e-6)
+    np.testing.assert_allclose(slope, np.sign(x), rtol=1e-6)
+    np.testing.assert_allclose(by_d, -5 / np.tanh(d), rtol=1e-6)
+
+
+def test_a_residual_of_0_takes_no_part(compiled):
+    """Student's likelihood with a logarithmic scale, of which the exponential overflows."""
+    a, b = tf.zeros(4), tf.constant([-1e4, -360.0, -1e-30, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch([a, b])
+        y = compiled("b+(v+1)/2*log(1+a^2*exp(-2*b)/v)", inputs=("a", "b"), params={"v": 4.0})(a, b)
+    np.testing.assert_array_equal(y, b)
+    np.testing.assert_array_equal(tape.gradient(y, [a, b]), [[0] * 4, [1] * 4])
 
 
 def test_a_quotient_of_sums_of_exponentials_in_a_logarithm(compiled):

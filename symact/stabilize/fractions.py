@@ -69,12 +69,22 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     nodes = list(dag(expression))
     atoms = [current for current in nodes if not _is_arithmetic(current) and not current.is_Rational]
     needed = _reached(expression, set(atoms))
-    generators = list(dict.fromkeys(_atom(atom)[0] for atom in atoms if atom in needed))
+    needed_atoms = [atom for atom in atoms if atom in needed]
+    # exp(-d) is a reciprocal where exp(d) is there too.
+    reciprocals = {
+        atom: inverse
+        for atom in needed_atoms
+        if isinstance(atom, sp.exp) and atom.args[0].could_extract_minus_sign()
+        for inverse in [sp.exp(-atom.args[0])]
+        if inverse in needed_atoms
+    }
+    generators = list(dict.fromkeys(_atom(atom)[0] for atom in needed_atoms if atom not in reciprocals))
     if not generators:
         return expression, sp.S.One
     names = [sp.Dummy(f"g{i}") for i in range(len(generators))]
     rational_functions, *elements = field(names, sp.QQ)
     values: dict[sp.Basic, Any] = dict(zip(generators, elements, strict=True))
+    values |= {atom: 1 / values[inverse] for atom, inverse in reciprocals.items()}
     for current in nodes:
         if current in needed and current not in values:
             values[current] = _value(current, values, rational_functions)
@@ -88,11 +98,8 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 def _atom(current: sp.Basic) -> tuple[sp.Basic, int, int]:
     """What ``current`` is a power of, which one, and the power of its base that is a factor besides.
 
-    b**(1/q) for b**(p/q), so that powers of one root are one; b**k for b**(2 - k), as b**2 / b**k; exp(d)
-    for exp(-d).
+    b**(1/q) for b**(p/q), so that powers of one root are one; b**k for b**(2 - k), as b**2 / b**k.
     """
-    if isinstance(current, sp.exp) and current.args[0].could_extract_minus_sign():
-        return sp.exp(-current.args[0]), -1, 0
     if current.is_Pow and current.exp.is_Rational:
         return sp.Pow(current.base, sp.Rational(1, current.exp.q)), int(current.exp.p), 0
     if current.is_Pow and current.base is not sp.E and not current.exp.is_number:

@@ -56,7 +56,9 @@ def with_constants_apart(expression: sp.Expr, name: str) -> sp.Expr:
         constant, rest = sp.expand(current.args[0]).as_independent(symbol, as_Add=True)
         return sp.Mul(sp.exp(rest), sp.exp(constant), evaluate=False) if constant.free_symbols else current
 
-    return rewrite(to_exponentials(expression), visit)
+    plain = to_exponentials(expression)
+    apart = rewrite(plain, visit)
+    return expression if apart == plain else apart
 
 
 def _joined(conditions: Sequence[Node], forms: Sequence[Node]) -> Node:

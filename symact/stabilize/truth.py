@@ -29,6 +29,8 @@ _PRECISIONS = (128, 256, 512, 1024, 2048, 4096, 16384)
 _GAP_PRECISION = 2048
 # Values kept, since a search asks for many of them again.
 _MOST_KNOWN = 50_000
+# After so many neighbours of which the last precision told nothing it is not tried: 1 - tanh(x) far out.
+_ENOUGH = 4
 # A gap in the formula (0/0) is filled by its limit, read off this close to it.
 _NEAR, _NEARER = 2.0**-300, 2.0**-330
 
@@ -61,7 +63,7 @@ class Truth:
             for i, step in enumerate(self._steps)
             if step.op == "var" and step.name != name
         ]
-        self._begin = 0
+        self._begin = self._unknown = 0
         self._constants: dict[int, list[Ball]] = {}
         self._known: dict[tuple[tuple[str, float], ...], dict[float, tuple[float, float]]] = {}
 
@@ -117,6 +119,8 @@ class Truth:
             if settled is not None:
                 return settled
         for at, precision in enumerate(_PRECISIONS[self._begin :], self._begin):
+            if precision == _PRECISIONS[-1] and self._unknown >= _ENOUGH:
+                break
             ctx.prec = precision
             value = self._evaluate(arb(point), params, precision)
             if not value.is_finite():
@@ -136,12 +140,14 @@ class Truth:
                 return math.copysign(math.inf, float(value.mid().sgn())), 0.0
         if value.is_finite() and value.contains(0) and value.abs_upper() < arb(2) ** -3000:
             return 0.0, 0.0
+        self._unknown += 1
         return math.nan, 0.0
 
     def _begin_next_at(self, at: int, spare: int) -> None:
         """The next point is most often a neighbour, and takes the same precision, or the one below."""
         less = at > 0 and spare >= _PRECISIONS[at] - _PRECISIONS[at - 1]
         self._begin = min(at - less, _PRECISIONS.index(_GAP_PRECISION))
+        self._unknown = 0
 
     def _subgradient(self, point: float, params: dict[str, float]) -> tuple[float, float] | None:
         """A subgradient at a kink: the value by the rules where it lies between the two sides'."""
