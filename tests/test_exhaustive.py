@@ -155,6 +155,7 @@ if __name__ == "__main__":
 THEIRS = "import tensorflow as tf\ndef softplus(x):\n    return tf.nn.softplus(x)\n"
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_leaves_nobody_and_goes_on_where_it_was(compilation, tmp_path, monkeypatch):
     (tmp_path / "run.py").write_text(SCRIPT)
     (tmp_path / "theirs.py").write_text(THEIRS)
