@@ -25,7 +25,7 @@ from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
 from symact.stabilize.exponential import Log1p
 from symact.stabilize.separate import separated
-from symact.worth import has_root_less_number, joint_parameters, worth_stabilizing
+from symact.worth import has_root_less_number, joint_parameters, variables_in, worth_stabilizing
 
 # The exponent from which on exponentials have little room for their powers.
 _FELT = 16
@@ -62,11 +62,7 @@ def with_functions(program: Program, known: int = 0) -> Program:
 
 
 def _is_separable(expression: sp.Expr, parameters: frozenset[str]) -> bool:
-    names = names_in(expression) - joint_parameters(expression, parameters)
-    products = separated(expression, names)
-    return products is not None and all(
-        len(names & names_in(f)) <= 1 for product in products for f in product.values()
-    )
+    return separated(expression, variables_in(expression, parameters)) is not None
 
 
 def _bases(expression: sp.Expr) -> frozenset[sp.Expr]:
@@ -126,7 +122,7 @@ class _Stages:
 
     def is_of_one_variable(self, part: sp.Expr) -> bool:
         """Whether it is a function of one variable, and of parameters that are stabilized with it."""
-        return len(names_in(part) - joint_parameters(part, self.parameters)) < 2
+        return len(variables_in(part, self.parameters)) < 2
 
     def is_beside_its_power(self, part: sp.Expr) -> bool:
         return isinstance(part, sp.log) and part.args[0] in self.bases

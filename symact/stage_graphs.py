@@ -17,7 +17,7 @@ from symact.expressions import rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, var
 from symact.numbers import as_float
-from symact.program import COUNT, Map, Program, Reduce, has_any, names_in
+from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
 from symact.stabilize.exponential import Log1p
 from symact.stabilize.formats import Format
@@ -34,7 +34,7 @@ from symact.stage_rewrites import (
     with_stages,
 )
 from symact.stage_sums import with_whole_sums
-from symact.worth import joint_parameters, worth_stabilizing
+from symact.worth import joint_parameters, variables_in, worth_stabilizing
 
 # The exponential of this is 0 in every format.
 _VANISHED = sp.Integer(-2000)
@@ -250,7 +250,7 @@ class Builder:
 
     def variables(self, expression: sp.Expr) -> frozenset[str]:
         """Names in ``expression`` but those of parameters that are stabilized together with variables."""
-        return names_in(expression) - joint_parameters(expression, self.formula.defaults)
+        return variables_in(expression, self.formula.defaults)
 
     def product(self, product: Product, program: Program) -> Node:
         factors = []

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import sympy as sp
 
 from symact.expressions import dag
+from symact.program import names_in
 
 # Functions whose kernels serve as they are, on a symbol alone.
 _PLAIN = (sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Piecewise)
@@ -87,3 +88,8 @@ def joint_parameters(expression: sp.Expr, parameters: Iterable[str]) -> frozense
         if len(several) > 1 and rest.free_symbols:
             found |= {symbol.name for symbol in {*several, rest} for symbol in symbol.free_symbols}
     return frozenset(found & known)
+
+
+def variables_in(expression: sp.Expr, parameters: Iterable[str]) -> frozenset[str]:
+    """Names in ``expression`` but those of ``parameters`` that are stabilized together with variables."""
+    return names_in(expression) - joint_parameters(expression, parameters)

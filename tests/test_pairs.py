@@ -96,6 +96,18 @@ def test_sigmoids_that_are_both_1(compiled):
         np.testing.assert_allclose(by_d, -5 / np.tanh(d), rtol=1e-6)
 
 
+def test_a_parameter_may_have_any_name(compiled):
+    """What is of no variable has a key of its own, which no name can be."""
+    options = {"inputs": ("a", "b"), "params": {"constant": 1.5, "p": 0.75}, "trainable": ("constant", "p")}
+    activation = compiled("a/(1+exp(-constant*b))^p + constant*log(1+exp(b))", order=1, **options)
+    a, b = tf.constant([1.0, 1.0]), tf.constant([1e3, -1e3])
+    with tf.GradientTape() as tape:
+        tape.watch(b)
+        y = activation(a, b)
+    np.testing.assert_allclose(y, [1501, 0])
+    np.testing.assert_allclose(tape.gradient(y, b), [1.5, 0])
+
+
 def test_a_residual_of_0_takes_no_part(compiled):
     """Student's likelihood with a logarithmic scale, of which the exponential overflows."""
     a, b = tf.zeros(4), tf.constant([-1e4, -360.0, -1e-30, 2.0])

@@ -76,7 +76,7 @@ def reduced_fraction(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
         for atom in needed_atoms
         if isinstance(atom, sp.exp) and atom.args[0].could_extract_minus_sign()
         for inverse in [sp.exp(-atom.args[0])]
-        if inverse in needed_atoms
+        if inverse in needed
     }
     generators = list(dict.fromkeys(_atom(atom)[0] for atom in needed_atoms if atom not in reciprocals))
     if not generators:

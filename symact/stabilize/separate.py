@@ -9,10 +9,11 @@ from functools import lru_cache
 
 import sympy as sp
 
-# A product: functions of one variable each, by the variable's name; "" holds the number, and "constant" what
-# is of none of the variables.
+# A product: functions of one variable each, by the variable's name; besides, by what is no name, the number
+# and what else is of none of the variables.
 Product = dict[str, sp.Expr]
-NO_VARIABLES = ("", "constant")
+NUMBER, CONSTANT = "", "(constant)"
+NO_VARIABLES = (NUMBER, CONSTANT)
 
 
 @lru_cache(maxsize=2048)
@@ -24,12 +25,12 @@ def separated(expression: sp.Expr, names: frozenset[str]) -> list[Product] | Non
     """
     found: list[Product] = []
     for term in _terms(sp.factor_terms(expression), names):
-        product: Product = {"": sp.S.One}
+        product: Product = {NUMBER: sp.S.One}
         for factor in sp.Mul.make_args(term):
             own = sorted(s.name for s in factor.free_symbols if s.name in names)
             if len(own) > 1:
                 return None
-            key = own[0] if own else NO_VARIABLES[not factor.is_number]
+            key = own[0] if own else NUMBER if factor.is_number else CONSTANT
             product[key] = product.get(key, sp.S.One) * factor
         found.append(product)
     return _merged(found, sorted(names))
@@ -56,13 +57,13 @@ def _terms(expression: sp.Expr, names: frozenset[str]) -> list[sp.Expr]:
 
 
 def _merged(products: list[Product], names: list[str]) -> list[Product]:
-    for name in [*names, ""]:
+    for name in [*names, NUMBER]:
         groups: dict[tuple[tuple[str, sp.Expr], ...], sp.Expr] = {}
         for product in products:
             own = product.get(name, sp.S.One)
-            joined = [""] if name else []
-            if product.get("constant", sp.S.One).free_symbols <= own.free_symbols:
-                joined.append("constant")  # parameters that the function has itself: they may cancel in it
+            joined = [NUMBER] if name else []
+            if product.get(CONSTANT, sp.S.One).free_symbols <= own.free_symbols:
+                joined.append(CONSTANT)  # parameters that the function has itself: they may cancel in it
             rest = {k: v for k, v in product.items() if k not in (name, *joined) and v != 1}
             own = sp.Mul(own, *(product[k] for k in joined if k in product))
             key = tuple(sorted(rest.items()))
