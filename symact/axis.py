@@ -19,7 +19,7 @@ from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_functions import with_functions
 from symact.stage_graphs import REDUCTIONS, Builder
-from symact.stage_rewrites import with_second_projections
+from symact.stage_rewrites import with_covariances, with_second_projections
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
@@ -90,7 +90,9 @@ def _graphs(
     for name, fmt in FORMATS.items():
         builder = Builder(program.formula, fmt, at_zero, prefer)
         levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
-        levels[1:2] = [[with_second_projections(graph) for graph in level] for level in levels[1:2]]
+        levels[1:2] = [
+            [with_second_projections(with_covariances(graph)) for graph in level] for level in levels[1:2]
+        ]
         forward, *backward = [
             [with_zero_factors(graph, program.formula, fmt) for graph in level]
             for level in with_rounded_exponents(with_tried_shifts(levels))

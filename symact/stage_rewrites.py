@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 import sympy as sp
 
@@ -27,19 +28,30 @@ def added(total: Node, term: Node) -> Node:
 
 
 def with_quotients(graph: Node) -> Node:
-    """a·(1/r, guarded) as a/(r, guarded): the reciprocal of the largest numbers is no normal one."""
-    instead = {const(0): const(sp.oo), const(1): const(1)}
+    """a·(1/r), r a sum or guarded, as a/r: the reciprocal of the largest numbers is no normal one.
+
+    And weights e/Σe are known by their form.
+    """
     exchanged: dict[Node, Node] = {}
     for current in walk([graph]):
-        if current.op != "mul":
-            continue
-        for factor, guard in (current.args, current.args[::-1]):
-            if guard.op == "where" and guard.args[1] in instead and factor.op != "const":
-                condition, at_zero, inverse = guard.args
-                if inverse.op == "div" and inverse.args[0] == const(1):
-                    exchanged[current] = factor / node("where", condition, instead[at_zero], inverse.args[1])
-                    break
+        for factor, inverse in (current.args, current.args[::-1]) if current.op == "mul" else ():
+            divisor = _divisor(inverse)
+            if divisor is not None and factor.op != "const":
+                exchanged[current] = factor / divisor
+                break
     return rebuild(graph, exchanged) if exchanged else graph
+
+
+def _divisor(inverse: Node) -> Node | None:
+    """r of 1/r, or of 1/r guarded against 0: what is divided by r is 0 there, or itself."""
+    instead = {const(0): const(sp.oo), const(1): const(1)}
+    if inverse.op == "where" and inverse.args[1] in instead:
+        condition, at_zero, inverse = inverse.args
+        if inverse.op == "div" and inverse.args[0] == const(1):
+            return node("where", condition, instead[at_zero], inverse.args[1])
+    elif inverse.op == "div" and inverse.args[0] == const(1) and inverse.args[1].op == "reduce_sum":
+        return inverse.args[1]
+    return None
 
 
 def with_numbers_last(graph: Node) -> Node:
@@ -75,6 +87,49 @@ def with_second_projections(root: Node) -> Node:
     """
     found = {n: left for n in walk([root]) if n.op == "sub" and (left := _left_over(n)) is not None}
     return rebuild(root, {n: n - left for n, left in found.items()}) if found else root
+
+
+def with_covariances(root: Node) -> Node:
+    """Σ(w·u·d) - Σ(w·u)·Σ(w·d), w weights whose sum is 1, as Σ(w·(u - Σ(w·u))·d).
+
+    Where one weight is almost 1 the two products are equal but for what matters. The upstream cotangent is
+    the u, for d, distances and the like, may be of any size.
+    """
+    exchanged: dict[Node, Node] = {}
+    for current in walk([root]):
+        if current.op != "sub":
+            continue
+        first, second = current.args
+        for total, product in ((first, second), (second, first)):
+            covariance = _covariance(total, product) if _are_sums(total, product) else None
+            if covariance is not None:
+                exchanged[current] = covariance if total is first else -covariance
+    return rebuild(root, exchanged) if exchanged else root
+
+
+def _are_sums(total: Node, product: Node) -> bool:
+    return product.op == "mul" and {total.op, *(arg.op for arg in product.args)} == {"reduce_sum"}
+
+
+def _covariance(total: Node, product: Node) -> Node | None:
+    sums = sorted(product.args, key=lambda s: var("upstream") not in _factors(s.args[0]))
+    first, second = (s.args[0] for s in sums)
+    for weight in _factors(first):
+        u, d = _without(first, weight), _without(second, weight)
+        if u is None or d is None or not _sums_to_one(weight):
+            continue
+        if _same_factors(total.args[0], weight, u, d):
+            return node("reduce_sum", (u - node("reduce_sum", u * weight)) * weight * d)
+    return None
+
+
+def _without(product: Node, factor: Node) -> Node | None:
+    """``product`` less one ``factor``; None where it has no such factor, or no other."""
+    rest = _factors(product)
+    if factor not in rest or len(rest) < 2:
+        return None
+    rest.remove(factor)
+    return reduce(Node.__mul__, rest)
 
 
 def _left_over(difference: Node) -> Node | None:
