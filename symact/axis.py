@@ -12,6 +12,7 @@ from symact.agreement import agrees
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
 from symact.growth import with_growth
+from symact.others import with_others
 from symact.program import Map, Program
 from symact.rescale import rescale
 from symact.reverse import vjp
@@ -32,7 +33,7 @@ AT_ZERO = ("zero", "one")
 
 def in_stages(program: Program) -> Program:
     """``program`` rewritten for stability: what grows, sums, and functions of compound arguments."""
-    return with_functions(rescale(with_growth(program)))
+    return with_functions(rescale(with_growth(with_others(program))))
 
 
 def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:

@@ -14,6 +14,9 @@ from symact.expressions import dag, rewrite
 from symact.program import names_in
 from symact.worth import is_root_of_sum, joint_parameters
 
+# Functions that are in range, or out of it, with their arguments.
+_OF_ANY_SIZE = (sp.cosh, sp.sinh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
+
 
 def compound_argument(
     part: sp.Expr, parameters: Iterable[str] = ()
@@ -39,13 +42,15 @@ def _arguments(part: sp.Expr, besides: frozenset[str]) -> list[sp.Expr]:
     applied = [f for f in dag(part) if isinstance(f, sp.Function) and not isinstance(f, sp.Piecewise)]
     arguments = [argument for function in applied for argument in function.args]
     arguments += [root.base for root in dag(part) if is_root_of_sum(root)]
+    saturate = {argument for f in applied if isinstance(f, _OF_ANY_SIZE) for argument in f.args}
     variable = {argument: _without_constants(argument, besides) for argument in arguments}
     found = {
         _canonical(rest)[1]: sum(1 for _ in dag(argument))
         for argument, rest in variable.items()
         if len(rest.free_symbols) > 1 and argument.is_real is not False
     }
-    found = {argument: size for argument, size in found.items() if not _is_multiple_of_exponential(argument)}
+    of_any_size = {_canonical(variable[argument])[1] for argument in saturate}
+    found = {a: size for a, size in found.items() if a in of_any_size or not _is_multiple_of_exponential(a)}
     return sorted(found, key=lambda argument: (found[argument], str(argument)))
 
 

@@ -98,8 +98,13 @@ class _Walk:
 
     def apart(self, way: sp.Expr) -> sp.Expr:
         """What comes by one way as one term: its own terms may be far larger than what they leave."""
-        factors = sp.Mul.make_args(sp.factor_terms(way))
-        return sp.Mul(*(self.mapped(f) if self.is_sum_of_elements(f) else f for f in factors))
+        factors = [*sp.Mul.make_args(sp.factor_terms(way))]
+        for factor in [f for f in factors if self.is_sum_of_elements(f)]:
+            # Functions of the same element stay together: one may vanish where the other overflows.
+            whole = [f for f in factors if f is factor or _is_of_same_element(f, factor)]
+            if factor in whole:
+                factors = [f for f in factors if f not in whole] + [self.mapped(sp.Mul(*whole))]
+        return sp.Mul(*factors)
 
     def is_sum_of_elements(self, factor: sp.Expr) -> bool:
         return bool(factor.is_Add) and has_any(factor, self.elements)
@@ -195,7 +200,16 @@ def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     if len(inside) != 1 or not isinstance(inside[0], sp.exp):
         return {}
     outside = sp.Mul(*(f for f in factors if f is not inside[0]))
+    if not all(f.is_number or (f.is_Pow and f.exp.is_negative) for f in sp.Mul.make_args(outside)):
+        return {}  # it may be 0, and the exponential is not
     return {inside[0]: sp.Symbol(name, real=True) / outside}
+
+
+def _is_of_same_element(function: sp.Expr, other: sp.Expr) -> bool:
+    """Whether both are functions of one and the same variable, of which exponentials are none here."""
+    if len(other.free_symbols) != 1 or isinstance(function, sp.exp):
+        return False
+    return bool(function.free_symbols == other.free_symbols and function.has(sp.Function))
 
 
 def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:

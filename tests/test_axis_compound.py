@@ -74,6 +74,11 @@ FORMULAS = {
     "g*Max(a[i],0)^p/(0.5+Mean(Max(a[j],0)^p,j))": {"g": 1.1, "p": 0.6},
     "Mean(exp(a[j]),j)": {},
     "a[i]/n": {},
+    # divided by the root of a sum that is shifted; beside what is scaled; what vanishes times what overflows
+    "log(cosh(a[i]/sqrt(Sum(log(1+exp(a[j])),j))))": {},
+    "Mean(Abs(a[j])*log(1+a[j]^2),j)/Mean(Abs(a[j]),j)": {},
+    "log(Sum(sqrt(1+(a[j]-Sum(log(cosh(a[k]))*tanh(a[k]),k))^2),j))": {},
+    "tanh(a[i]-ReduceMax(a[j]-t,j))": {"t": 0.4},
 }
 # Beyond this size the value overflows.
 LARGEST = {"Mean(exp(a[j]),j)": 30.0, "sqrt(Sum(exp(b[j])*a[j]^2,j))": 30.0}
@@ -130,6 +135,14 @@ def test_no_slope_where_a_power_is_rectified(compiled):
         tape.watch(x)
         y = compiled("Sum(Max(x[j],0)^p,j)", params={"p": 0.5})(x)
     np.testing.assert_allclose(tape.gradient(y, x), [0, 0, 0.25])
+
+
+def test_a_factor_that_is_0_divides_nothing(compiled):
+    x = tf.zeros(4)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = compiled("exp(x[i])*log(1+ReduceMin(x[j]*exp(x[j]),j))")(x)
+    np.testing.assert_allclose(tape.gradient(y, x), np.ones(4), rtol=1e-6)
 
 
 def test_beside_what_overflows(compiled):

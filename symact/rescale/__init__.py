@@ -3,13 +3,14 @@
 Each replaces a reduction by one of shifted or scaled terms, and writes the factor that this takes out
 into every later stage, where it meets its like and cancels:
 
-    Sum(a·exp(e - c))  = exp(-c)·Sum(a·exp(e))  c without elements, where it cancels (common_exponents.py)
+    Sum(a·exp(e - c)) = exp(-c)·Sum(a·exp(e))    c without elements, where it cancels (common_exponents.py)
     Sum(a·exp(e))    = M·Sum(a·exp(e - m))        m the largest e, M = exp(m)
     Sum(a·exp(g·e))  = M·Sum(a·exp(g·(e - m)))    g without elements: m by its sign, M = exp(g·m)
     Sum(c·|v|^p)     = s^p·Sum(c·|v/s|^p)         s a power of two next to the largest |v|; p < 0: smallest
     Sum(log(v))      = Sum(log(v/s)) + n·log(s)   s half way between the largest |v| and the smallest
     Sum(v²) - n·μ²   = Sum((v - μ)²)              μ the mean, in differences where it cancels (moments.py)
     Max(|v|)         = s·Max(|v/s|)               where it is a divisor
+    Max(x - t)       = Max(x) - t                 t without elements (extrema.py)
     v/D              = (v/s)/(D/s)                D any other reduction, or a difference of some
 
 So softmax becomes exp(x - m)/Sum(exp(x - m)), and x/norm becomes z/sqrt(Sum(z²)) with z = x/s. The
@@ -28,6 +29,7 @@ from symact.expressions import rewrite
 from symact.program import Map, Program, Reduce
 from symact.rescale.common_exponents import without_common_exponents
 from symact.rescale.divisors import with_scaled_divisors
+from symact.rescale.extrema import with_bare_extrema
 from symact.rescale.moments import with_central_moments
 from symact.rescale.questions import must_not_vanish, sums_of
 from symact.rescale.rewriting import Rewriting, add_map, with_distances
@@ -36,7 +38,8 @@ from symact.rescale.sums import rewrite_maximum, rewrite_sum
 
 def rescale(program: Program) -> Program:
     """``program`` with the sums of exponentials and of powers among its reductions rewritten."""
-    program = with_central_moments(without_common_exponents(_with_exponentials(program)))
+    program = with_bare_extrema(_with_exponentials(program))
+    program = with_central_moments(without_common_exponents(program))
     new = Rewriting(program, elements=set(program.vectors))
     for at, stage in enumerate(program.stages):
         if isinstance(stage, Map):

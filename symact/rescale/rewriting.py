@@ -56,10 +56,13 @@ class Rewriting:
     def is_of_one_element(self, part: sp.Basic) -> bool:
         """Whether it is the logarithm or reciprocal of a sum of exponentials of one element and others.
 
-        The largest of all elements, by which exponents are shifted, may be far from this one.
+        The largest of all elements, by which exponents are shifted, may be far from this one. And the
+        logarithm of a number and an element would lose all digits of a small one that is scaled.
         """
         if isinstance(part, sp.log):
             (total,) = part.args
+            if total.is_Add and total.as_coeff_Add()[0] != 0 and not total.has(sp.exp):
+                return len(total.free_symbols) == 1 and not total.free_symbols & self.reduced
         elif part.is_Pow and part.exp.is_negative and any(not term.has(sp.exp) for term in part.base.args):
             total = part.base
         else:
