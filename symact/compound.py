@@ -15,7 +15,7 @@ from symact.program import names_in
 from symact.worth import is_root_of_sum, joint_parameters
 
 # Functions that are in range, or out of it, with their arguments.
-_OF_ANY_SIZE = (sp.cosh, sp.sinh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
+_OF_ANY_SIZE = (sp.exp, sp.cosh, sp.sinh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
 
 
 def compound_argument(

@@ -30,7 +30,8 @@ def rewrite_exponentials(
     if exponents not in new.shifts:
         weight, sign = _weight(new, stage.target, exponents)
         times = weight * sign
-        m, rounded = _largest(new, stage.target, tuple(exponent * sign / weight for exponent in exponents))
+        elements = [unfolded(exponent * sign / weight, new.factors) for exponent in exponents]
+        m, rounded = _largest(new, stage.target, tuple(elements))
         factor = sp.Symbol(f"factor_{stage.target}", positive=True)
         new.factors[factor] = times * m
         new.shifts[exponents] = m, factor
