@@ -14,7 +14,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symact.derive import differentiate
-from symact.program import COUNT, POSITION, Kind, Map, Program, Reduce, Stage, has_any
+from symact.program import COUNT, POSITION, Kind, Map, Program, Reduce, Stage, has_any, names_in
 
 
 def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...], ties: str) -> Program:
@@ -35,7 +35,7 @@ def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...]
         target = f"cotangent_{walk.level}_{name}"
         ways = walk.cotangents.get(name, [])
         cotangent = sp.factor_terms(sp.Add(*(walk.apart(way) for way in ways) if len(ways) > 1 else ways))
-        walk.stages.append(Map(target, cotangent))
+        walk.stages.append(Map(target, walk.with_functions_inside(cotangent)))
         outputs.append(target)
     return replace(
         program,
@@ -101,10 +101,31 @@ class _Walk:
         factors = [*sp.Mul.make_args(sp.factor_terms(way))]
         for factor in [f for f in factors if self.is_sum_of_elements(f)]:
             # Functions of the same element stay together: one may vanish where the other overflows.
-            whole = [f for f in factors if f is factor or _is_of_same_element(f, factor)]
+            whole = [f for f in factors if f is factor or self.is_of_same_element(f, factor)]
             if factor in whole:
                 factors = [f for f in factors if f not in whole] + [self.mapped(sp.Mul(*whole))]
         return sp.Mul(*factors)
+
+    def with_functions_inside(self, product: sp.Expr) -> sp.Expr:
+        """f·(g + h) as f·g + f·h, where g is a function of what f is: together they may be in range alone."""
+        factors = sp.Mul.make_args(product)
+        sums = [f for f in factors if self.is_sum_of_elements(f)]
+        if len(sums) != 1 or len(sums[0].free_symbols) == 1:
+            return product
+        parts = [part for term in sums[0].args for part in sp.Mul.make_args(term) if self.is_function(part)]
+        known = {symbol for part in parts for symbol in part.free_symbols}
+        inside = [f for f in factors if self.is_function(f) and f.free_symbols <= known]
+        outside = sp.Mul(*(f for f in factors if f not in inside and f is not sums[0]))
+        return outside * sp.Add(*(sp.Mul(term, *inside) for term in sums[0].args)) if inside else product
+
+    def is_of_same_element(self, function: sp.Expr, other: sp.Expr) -> bool:
+        return self.is_function(function) and function.free_symbols == other.free_symbols
+
+    def is_function(self, factor: sp.Expr) -> bool:
+        """Whether it is a function of one element, of which exponentials are none below a shift: weights."""
+        if len(factor.free_symbols) != 1 or not factor.has(sp.Function) or factor.has(sp.Piecewise, sp.sign):
+            return False
+        return not isinstance(factor, sp.exp) or not names_in(factor).isdisjoint(self.program.vectors)
 
     def is_sum_of_elements(self, factor: sp.Expr) -> bool:
         return bool(factor.is_Add) and has_any(factor, self.elements)
@@ -203,13 +224,6 @@ def _by_output(program: Program, elements: set[str]) -> dict[sp.Expr, sp.Expr]:
     if not all(f.is_number or (f.is_Pow and f.exp.is_negative) for f in sp.Mul.make_args(outside)):
         return {}  # it may be 0, and the exponential is not
     return {inside[0]: sp.Symbol(name, real=True) / outside}
-
-
-def _is_of_same_element(function: sp.Expr, other: sp.Expr) -> bool:
-    """Whether both are functions of one and the same variable, of which exponentials are none here."""
-    if len(other.free_symbols) != 1 or isinstance(function, sp.exp):
-        return False
-    return bool(function.free_symbols == other.free_symbols and function.has(sp.Function))
 
 
 def _unscaled_signs(program: Program) -> dict[sp.Expr, sp.Expr]:
