@@ -20,7 +20,7 @@ from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_functions import with_functions
 from symact.stage_graphs import REDUCTIONS, Builder
-from symact.stage_rewrites import with_covariances, with_second_projections
+from symact.stage_rewrites import with_covariances, with_second_projections, with_ties
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
@@ -94,6 +94,7 @@ def _graphs(
         levels[1:2] = [
             [with_second_projections(with_covariances(graph)) for graph in level] for level in levels[1:2]
         ]
+        levels = [[with_ties(graph, fmt) for graph in level] for level in levels]
         forward, *backward = [
             [with_zero_factors(graph, program.formula, fmt) for graph in level]
             for level in with_rounded_exponents(with_tried_shifts(levels))

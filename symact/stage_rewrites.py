@@ -10,6 +10,10 @@ import sympy as sp
 from symact.convert import negated
 from symact.graph import Node, const, exact, node, rebuild, var, walk
 from symact.program import COUNT
+from symact.stabilize.formats import Format
+
+# Units in the last place by which results of one computation may differ.
+_TIED = 32
 
 
 def with_stages(graph: Node, nodes: Mapping[str, Node]) -> Node:
@@ -164,6 +168,26 @@ def _factors(product: Node) -> list[Node]:
     if product.op != "mul":
         return [product]
     return [factor for arg in product.args for factor in _factors(arg)]
+
+
+def with_ties(root: Node, fmt: Format) -> Node:
+    """``root`` with what is computed anew reaching its extremum if it is near: x = Max(x), x >= Max(x).
+
+    XLA rounds the same numbers differently where they are used for something else. Inputs are the same.
+    """
+    exchanged: dict[Node, Node] = {}
+    for current in walk([root]):
+        for source, extremum in (
+            (current.args, current.args[::-1]) if current.op in ("eq", "ge", "le") else ()
+        ):
+            is_extremum = extremum.op in ("reduce_max", "reduce_min") and extremum.args[0] is source
+            if is_extremum and source.op != "var":
+                margin = const(_TIED * fmt.epsilon) * node("abs", extremum)
+                near = node("ge", source, extremum - margin)
+                if extremum.op == "reduce_min":
+                    near = node("le", source, extremum + margin)
+                exchanged[current] = node("or", node("eq", source, extremum), near)
+    return rebuild(root, exchanged) if exchanged else root
 
 
 def with_means_near_one(graph: Node) -> Node:

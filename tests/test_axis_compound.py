@@ -141,6 +141,29 @@ def test_no_slope_where_a_power_is_rectified(compiled):
     np.testing.assert_allclose(tape.gradient(y, x), [0, 0, 0.25])
 
 
+EXTREMA = {
+    "ReduceMax(exp(x[j])*log(cosh(x[j])),j)/Sum(sqrt(1+x[j]^2),j)": lambda x: (
+        tf.reduce_max(tf.exp(x) * tf.math.log(tf.cosh(x)), -1) / tf.reduce_sum(tf.sqrt(1 + x**2), -1)
+    ),
+    "ReduceMin(exp(-x[j])*log(cosh(x[j])),j)*Sum(exp(-x[j])*x[j],j)": lambda x: (
+        tf.reduce_min(tf.exp(-x) * tf.math.log(tf.cosh(x)), -1) * tf.reduce_sum(tf.exp(-x) * x, -1)
+    ),
+}
+
+
+@pytest.mark.parametrize("formula", EXTREMA)
+def test_an_extremum_of_what_is_computed_has_its_gradient(formula, compiled):
+    """XLA rounds it differently in the gradient than in the value, from which the extremum is."""
+    x = tf.random.normal((500, 5), seed=7)
+    gradients = []
+    for function, given in ((compiled(formula), x), (EXTREMA[formula], tf.cast(x, tf.float64))):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = function(given)
+        gradients.append(tape.gradient(y, given).numpy())
+    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-4)
+
+
 def test_a_factor_that_is_0_divides_nothing(compiled):
     x = tf.zeros(4)
     with tf.GradientTape() as tape:
