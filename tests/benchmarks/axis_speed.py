@@ -2,7 +2,8 @@
 
     python tests/benchmarks/axis_speed.py [--json] [--rows 4096] [--columns 1024] [--rounds 15] [NAME ...]
 
-Contenders take turns within every round, so that a busy machine slows all of them; a figure is the
+Contenders take turns within every round, so that a busy machine slows all of them, in an order that
+changes, for who comes after one that used much memory finds its own out of the caches; a figure is the
 median over the rounds. "own" is the best of TensorFlow and Keras, "autodiff" the formula as written.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import time
 from collections.abc import Callable
 from statistics import geometric_mean, median
@@ -83,8 +85,9 @@ def _step(function: Function, xla: bool) -> Callable[[Any, Any], Any]:
 def _times(steps: dict[str, Callable[[Any, Any], Any]], x: Any, upstream: Any, rounds: int) -> Any:
     """Milliseconds by contender, each the median of ``rounds``, in turns."""
     found: dict[str, list[float]] = {name: [] for name in steps}
+    order = random.Random(0)
     for turn in range(rounds + 2):
-        for name, step in steps.items():
+        for name, step in order.sample([*steps.items()], len(steps)):
             began = time.perf_counter()
             step(x, upstream)
             if turn >= 2:
@@ -94,14 +97,14 @@ def _times(steps: dict[str, Callable[[Any, Any], Any]], x: Any, upstream: Any, r
 
 def measure(names: list[str], rows: int, columns: int, rounds: int) -> list[dict[str, Any]]:
     """A row of figures for every case, in graph and XLA."""
-    random = np.random.default_rng(0)
-    x = tf.constant(random.normal(size=(rows, columns)), tf.float32)
+    normal = np.random.default_rng(0).normal
+    x = tf.constant(normal(size=(rows, columns)), tf.float32)
     lines = []
     for name in names or CASES:
         formula, own, plain = CASES[name]
         activation = symact.compile(formula, name="measured")
         own(x[:1])  # a Keras layer makes its weights outside the compiled function
-        upstream = tf.constant(random.normal(size=plain(x[:2]).shape[1:]), tf.float32)
+        upstream = tf.constant(normal(size=plain(x[:2]).shape[1:]), tf.float32)
         upstream = tf.broadcast_to(upstream, plain(x).shape)
         contenders = {"symact": activation, "own": own, "autodiff": plain}
         found = {
