@@ -8,7 +8,7 @@ identity, and a walk over a graph costs its number of distinct nodes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakValueDictionary
@@ -144,6 +144,18 @@ def rebuild(root: Node, replaced: Mapping[Node, Node]) -> Node:
             done[current] = _intern(current.op, tuple(done[arg] for arg in current.args), None, None)
         else:
             done[current] = current
+    return done[root]
+
+
+def rewritten(root: Node, rule: Callable[[Node], Node | None]) -> Node:
+    """``root`` with ``rule`` applied to every node, its arguments first; None leaves a node as it is."""
+    done: dict[Node, Node] = {}
+    for current in steps(root):
+        new = current
+        if any(done[arg] is not arg for arg in current.args):
+            new = _intern(current.op, tuple(done[arg] for arg in current.args), None, None)
+        instead = rule(new)
+        done[current] = new if instead is None else instead
     return done[root]
 
 

@@ -110,7 +110,7 @@ class Builder:
         if products:
             terms = [self.product(product, program) for product in products]
             graph = reduce(added, terms)
-        elif worth and expression.is_Add and any(map(self.is_stabilized, expression.args)):
+        elif expression.is_Add and any(worth_stabilizing(t) and self.products(t) for t in expression.args):
             graph = reduce(added, [self.map(term, program) for term in expression.args])
         else:
             graph, _ = on_sight(
@@ -244,10 +244,6 @@ class Builder:
         products = separated(expression, self.variables(expression))
         functions = [f for p in products or () for name, f in p.items() if name not in NO_VARIABLES]
         return products if all(len(self.variables(function)) <= 1 for function in functions) else None
-
-    def is_stabilized(self, term: sp.Expr) -> bool:
-        """Whether a term of what does not separate has functions that are stabilized."""
-        return worth_stabilizing(term) and self.products(term) is not None
 
     def is_stabilized_jointly(self, expression: sp.Expr) -> bool:
         """Whether it has functions of one variable and of parameters besides, and of nothing else."""

@@ -8,12 +8,15 @@ from functools import reduce
 import sympy as sp
 
 from symact.convert import negated
-from symact.graph import Node, const, exact, node, rebuild, var, walk
+from symact.graph import Node, const, exact, node, rebuild, rewritten, var, walk
+from symact.ops import OPS
 from symact.program import COUNT
 from symact.stabilize.formats import Format
 
 # Units in the last place by which results of one computation may differ.
 _TIED = 32
+_COMPARED = ("eq", "ge", "le")
+_SCALES = ("scale", "scale_of")
 
 
 def with_stages(graph: Node, nodes: Mapping[str, Node]) -> Node:
@@ -36,14 +39,15 @@ def with_quotients(graph: Node) -> Node:
 
     And weights e/Σe are known by their form.
     """
-    exchanged: dict[Node, Node] = {}
-    for current in walk([graph]):
+
+    def rule(current: Node) -> Node | None:
         for factor, inverse in (current.args, current.args[::-1]) if current.op == "mul" else ():
             divisor = _divisor(inverse)
             if divisor is not None and factor.op != "const":
-                exchanged[current] = factor / divisor
-                break
-    return rebuild(graph, exchanged) if exchanged else graph
+                return factor / divisor
+        return None
+
+    return rewritten(graph, rule)
 
 
 def _divisor(inverse: Node) -> Node | None:
@@ -89,8 +93,12 @@ def with_second_projections(root: Node) -> Node:
     Where one weight is almost 1, the difference is hardly more than a rounding error, of which the second
     time leaves nothing. Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9).
     """
-    found = {n: left for n in walk([root]) if n.op == "sub" and (left := _left_over(n)) is not None}
-    return rebuild(root, {n: n - left for n, left in found.items()}) if found else root
+
+    def rule(current: Node) -> Node | None:
+        left = _left_over(current) if current.op == "sub" else None
+        return None if left is None else current - left
+
+    return rewritten(root, rule)
 
 
 def with_covariances(root: Node) -> Node:
@@ -99,16 +107,15 @@ def with_covariances(root: Node) -> Node:
     Where one weight is almost 1 the two products are equal but for what matters. The upstream cotangent is
     the u, for d, distances and the like, may be of any size.
     """
-    exchanged: dict[Node, Node] = {}
-    for current in walk([root]):
-        if current.op != "sub":
-            continue
-        first, second = current.args
-        for total, product in ((first, second), (second, first)):
+
+    def rule(current: Node) -> Node | None:
+        for total, product in (current.args, current.args[::-1]) if current.op == "sub" else ():
             covariance = _covariance(total, product) if _are_sums(total, product) else None
             if covariance is not None:
-                exchanged[current] = covariance if total is first else -covariance
-    return rebuild(root, exchanged) if exchanged else root
+                return covariance if total is current.args[0] else -covariance
+        return None
+
+    return rewritten(root, rule)
 
 
 def _are_sums(total: Node, product: Node) -> bool:
@@ -173,49 +180,59 @@ def _factors(product: Node) -> list[Node]:
 def with_ties(root: Node, fmt: Format) -> Node:
     """``root`` with what is computed anew reaching its extremum if it is near: x = Max(x), x >= Max(x).
 
-    XLA rounds the same numbers differently where they are used for something else. Inputs are the same.
+    XLA rounds the same numbers differently where they are used for something else. What is exact is the same.
     """
-    exchanged: dict[Node, Node] = {}
-    for current in walk([root]):
-        for source, extremum in (
-            (current.args, current.args[::-1]) if current.op in ("eq", "ge", "le") else ()
-        ):
+
+    def rule(current: Node) -> Node | None:
+        for source, extremum in (current.args, current.args[::-1]) if current.op in _COMPARED else ():
             is_extremum = extremum.op in ("reduce_max", "reduce_min") and extremum.args[0] is source
-            if is_extremum and source.op != "var":
+            if is_extremum and not all(map(_is_exact, walk([source]))):
                 margin = const(_TIED * fmt.epsilon) * node("abs", extremum)
-                near = node("ge", source, extremum - margin)
-                if extremum.op == "reduce_min":
-                    near = node("le", source, extremum + margin)
-                exchanged[current] = node("or", node("eq", source, extremum), near)
-    return rebuild(root, exchanged) if exchanged else root
+                above, below = node("ge", source, extremum - margin), node("le", source, extremum + margin)
+                near = above if extremum.op == "reduce_max" else below
+                return node("or", node("eq", source, extremum), near)
+        return None
+
+    return rewritten(root, rule)
+
+
+def _is_exact(current: Node) -> bool:
+    """Whether it needs no rounding, as the division by a scale, a power of two, needs none."""
+    inverse = current.op == "div" and current.args[0] == const(1) and current.args[1].op in _SCALES
+    scaled = current.op == "mul" and any(a.op == "div" and _is_exact(a) for a in current.args)
+    return not current.args or OPS[current.op].exact or inverse or scaled
 
 
 def with_means_near_one(graph: Node) -> Node:
     """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
-    exchanged: dict[Node, Node] = {}
-    for current in walk([graph]):
+
+    def rule(current: Node) -> Node | None:
         if current.op != "log" or current.args[0].op != "div":
-            continue
+            return None
         total, count = current.args[0].args
-        if total.op == "reduce_sum" and total.args[0].op == "exp" and count == var(COUNT.name):
-            excess = node("reduce_sum", node("expm1", total.args[0].args[0])) / count
-            near = node("gt", excess, const(sp.Rational(-1, 2)))
-            exchanged[current] = node("where", near, node("log1p", excess), current)
-    return rebuild(graph, exchanged) if exchanged else graph
+        if total.op != "reduce_sum" or total.args[0].op != "exp" or count != var(COUNT.name):
+            return None
+        excess = node("reduce_sum", node("expm1", total.args[0].args[0])) / count
+        near = node("gt", excess, const(sp.Rational(-1, 2)))
+        return node("where", near, node("log1p", excess), current)
+
+    return rewritten(graph, rule)
 
 
 def with_one_exponential(graph: Node) -> Node:
     """log(exp(p - m) + exp(q - m)), m the larger of p and q, as log1p of the smaller: the other is 1."""
-    exchanged: dict[Node, Node] = {}
-    for current in walk([graph]):
+
+    def rule(current: Node) -> Node | None:
         terms = current.args[0].args if current.op == "log" and current.args[0].op == "add" else ()
         if len(terms) != 2 or any(term.op != "exp" for term in terms):
-            continue
+            return None
         distances = [term.args[0] for term in terms]
         (p, m), (q, n) = map(_below, distances)
-        if m is n and m.op == "max" and set(m.args) == {p, q}:
-            exchanged[current] = node("log1p", node("exp", node("min", *distances)))
-    return rebuild(graph, exchanged) if exchanged else graph
+        if m is not n or m.op != "max" or set(m.args) != {p, q}:
+            return None
+        return node("log1p", node("exp", node("min", *distances)))
+
+    return rewritten(graph, rule)
 
 
 def _below(distance: Node) -> tuple[Node, Node]:

@@ -28,7 +28,7 @@ def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     for total in walk(levels[0]):
         shift = _shift_of(total)
         if shift is not None and shift not in exchanged and _is_all_that_is_made(total, levels[0]):
-            pair = node("shifted_sum", _exponent(shift))
+            pair = node("shifted_sum", rebuild(_exponent(shift), exchanged))
             exchanged |= {shift: node("shift_of", pair), total: node("sum_of", pair)}
     first_two = [[rebuild(root, exchanged) for root in roots] for roots in levels[:2]]
     return [*first_two, *map(list, levels[2:])]
@@ -65,7 +65,10 @@ def with_rounded_exponents(levels: Sequence[Sequence[Node]]) -> list[list[Node]]
     nodes = [*walk(root for level in levels for root in level)]
     shifted = [n.args[0] for n in nodes if n.op in ("shift", "shifted_sum")]
     below = [arg for n in nodes if n.op in ("add", "sub") and any(map(_is_shift, n.args)) for arg in n.args]
-    exchanged = {product: node("rounded", product) for n in (*shifted, *below) for product in _products(n)}
+    products = {product for n in (*shifted, *below) for product in _products(n)}
+    exchanged: dict[Node, Node] = {}
+    for product in filter(products.__contains__, nodes):  # what is inside others first
+        exchanged[product] = node("rounded", rebuild(product, exchanged))
     return [[rebuild(root, exchanged) for root in level] for level in levels]
 
 

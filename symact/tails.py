@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symact.graph import Node, const, exact, node, rebuild, walk
+from symact.graph import Node, const, exact, node, rewritten
 
 
 def with_tails(root: Node) -> Node:
     """``root`` with such sums, and multiples of them, as multiples of erfc; and with log1p and expm1."""
-    for form in (_tail, _small):
-        while exchanged := {n: instead for n in walk([root]) if (instead := form(n)) is not None}:
-            root = rebuild(root, exchanged)
-    return root
+    return rewritten(rewritten(root, _tail), _small)
 
 
 def _small(current: Node) -> Node | None:
