@@ -12,6 +12,7 @@ from symact.agreement import agrees
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
 from symact.growth import with_growth
+from symact.near_one import with_means_beyond_one
 from symact.others import with_others
 from symact.program import Map, Program
 from symact.rescale import rescale
@@ -33,7 +34,7 @@ AT_ZERO = ("zero", "one")
 
 def in_stages(program: Program) -> Program:
     """``program`` rewritten for stability: what grows, sums, and functions of compound arguments."""
-    return with_functions(rescale(with_growth(with_others(program))))
+    return with_functions(rescale(with_growth(with_means_beyond_one(with_others(program)))))
 
 
 def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:

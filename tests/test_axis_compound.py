@@ -80,6 +80,10 @@ FORMULAS = {
     "log(Sum(sqrt(1+(a[j]-Sum(log(cosh(a[k]))*tanh(a[k]),k))^2),j))": {},
     "tanh(a[i]-ReduceMax(a[j]-t,j))": {"t": 0.4},
     "log(1+exp(a[i]/(1+Sum(exp(-Abs(a[j])),j))))": {},
+    # logarithms of means of what is next to 1
+    "log(Mean(sqrt(1+a[j]^2),j))": {},
+    "a[i]*log(Mean(1/(1+a[j]^2),j))": {},
+    "log(Mean(cosh(a[j]),j))": {},
     # a sum of exponentials in the exponents of another, beside a number
     "1/(1+exp(-a[i]))/sqrt(Sum(exp(-(a[j]-Mean(exp(-Abs(a[k])),k))^2),j)+0.001)": {},
     "Mean(log(1+exp(a[j]))*a[j]*tanh(log(1+exp(a[j]))),j)/Mean(1/(1+exp(-a[j])),j)": {},
