@@ -1,34 +1,78 @@
-"""Extrema: what is added to every element is added to the extremum instead.
+"""Extrema: what is done to every element in the same order of size is done to the extremum instead.
 
-    Max(x - t)  =  Max(x) - t        t without elements
+    Max(x - t)    =  Max(x) - t        t without elements
+    Max(exp(x))   =  exp(Max(x))
+    Max(exp(-x))  =  exp(-Min(x))
 
-So x - Max(x - t) is the distance below the largest and t, which a large x would swallow.
+So x - Max(x - t) is the distance below the largest and t, which a large x would swallow; exponentials of a
+maximum meet the sums of exponentials, which are shifted by it; and who is largest needs no rounding.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import sympy as sp
 
-from symact.program import Map, Program, Reduce, Stage, has_any
+from symact.expressions import rewrite
+from symact.program import Kind, Map, Program, Reduce, Stage, has_any
+from symact.rescale.rewriting import one_exponential
+
+_INCREASING = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.asinh, sp.atan, sp.erf)
+_OTHER = {"max": "min", "min": "max"}
 
 
 def with_bare_extrema(program: Program) -> Program:
     """``program`` with its maxima and minima of elements alone."""
-    added: dict[sp.Symbol, sp.Expr] = {}
+    exchanged: dict[sp.Symbol, sp.Expr] = {}
+    turned: set[str] = set()
     stages: list[Stage] = []
     for stage, following in zip(program.stages, (*program.stages[1:], None), strict=True):
-        if not isinstance(stage, Map):
-            stages.append(stage)
+        if isinstance(stage, Reduce):
+            kind = cast(Kind, _OTHER[stage.kind]) if stage.target in turned else stage.kind
+            stages.append(replace(stage, kind=kind))
             continue
-        expression = stage.expression.xreplace(added) if added else stage.expression
-        if isinstance(following, Reduce) and following.kind in ("max", "min"):
-            parts = sp.Add.make_args(expression)
-            constants = [part for part in parts if not has_any(part, program.elementwise)]
-            if 0 < len(constants) < len(parts):
-                symbol = sp.Symbol(following.target, real=True)
-                added[symbol] = sp.Add(symbol, *constants)
-                expression = sp.Add(*(part for part in parts if part not in constants))
+        expression = stage.expression
+        if not exchanged.keys().isdisjoint(expression.free_symbols):
+            expression = rewrite(expression.xreplace(exchanged), one_exponential)
+        if isinstance(following, Reduce) and following.kind in _OTHER:
+            symbol = sp.Symbol(following.target, real=True)
+            inner, outer, is_turned = _opened(expression, symbol, program)
+            if outer != symbol:
+                exchanged[symbol], expression = outer, inner
+                turned |= {following.target} if is_turned else set()
         stages.append(Map(stage.target, expression))
-    return replace(program, stages=tuple(stages)) if added else program
+    return replace(program, stages=tuple(stages)) if exchanged else program
+
+
+def _opened(body: sp.Expr, extremum: sp.Symbol, program: Program) -> tuple[sp.Expr, sp.Expr, bool]:
+    """What ``body`` does monotonically to an inner expression; that, the same of ``extremum``, and whether
+    it falls where the inner one grows."""
+    inner, outer, is_turned = body, sp.Symbol("_inner", real=True), False
+    hole = outer
+    while True:
+        step = _step(inner, hole, program)
+        if step is None:
+            return inner, outer.xreplace({hole: extremum}), is_turned
+        inner, function, falls = step
+        outer, is_turned = outer.xreplace({hole: function}), is_turned != falls
+
+
+def _step(body: sp.Expr, hole: sp.Symbol, program: Program) -> tuple[sp.Expr, sp.Expr, bool] | None:
+    """The inner expression of the outermost monotonic function, that function, and whether it falls."""
+    if isinstance(body, _INCREASING):
+        return body.args[0], body.func(hole), False
+    if body.is_Pow and body.exp.is_number and body.base.is_nonnegative:
+        return body.base, body.func(hole, body.exp, evaluate=False), bool(body.exp.is_negative)
+    if body.is_Add or body.is_Mul:
+        constants = [part for part in body.args if not has_any(part, program.elementwise)]
+        rest = [part for part in body.args if part not in constants]
+        if not constants or not rest:
+            return None
+        constant = body.func(*constants)
+        if body.is_Add:
+            return sp.Add(*rest), constant + hole, False
+        if constant.is_number and constant.is_nonzero:
+            return sp.Mul(*rest), constant * hole, bool(constant.is_negative)
+    return None
