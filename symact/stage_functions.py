@@ -224,6 +224,8 @@ class _Stages:
         if self.is_of_one_variable(part):
             extracted = worth_stabilizing(part) and not has_any(part, self.norms)
             return self.symbol(part, "function") if extracted else part
+        if isinstance(part, sp.Piecewise):
+            return sp.Piecewise(*((self.with_functions(branch), holds) for branch, holds in part.args))
         return self.rebuilt(part, self.with_functions)
 
     def rebuilt(self, part: sp.Expr, visit: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:

@@ -76,10 +76,12 @@ FORMULAS = {
     "a[i]/n": {},
     # divided by the root of a sum that is shifted; beside what is scaled; what vanishes times what overflows
     "log(cosh(a[i]/sqrt(Sum(log(1+exp(a[j])),j))))": {},
-    "Mean(Abs(a[j])*log(1+a[j]^2),j)/Mean(Abs(a[j]),j)": {},
+    "Mean(Abs(a[j])*log(1+a[j]^2/s),j)/Mean(Abs(a[j]),j)": {"s": 1.3},
     "log(Sum(sqrt(1+(a[j]-Sum(log(cosh(a[k]))*tanh(a[k]),k))^2),j))": {},
     "tanh(a[i]-ReduceMax(a[j]-t,j))": {"t": 0.4},
     "log(1+exp(a[i]/(1+Sum(exp(-Abs(a[j])),j))))": {},
+    # functions in the branches of what has its largest term taken out
+    "log(1+exp(Mean(tanh(a[k]),k)-log(1+exp(a[i]))))": {},
     # logarithms of means of what is next to 1
     "log(Mean(sqrt(1+a[j]^2),j))": {},
     "a[i]*log(Mean(1/(1+a[j]^2),j))": {},

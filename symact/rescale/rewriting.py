@@ -8,7 +8,7 @@ from functools import cached_property
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import Map, Norm, Powers, Program, Reduce, Stage, has_any
+from symact.program import Map, Norm, Powers, Program, Reduce, Stage, has_any, names_in
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Rewriting:
         if isinstance(part, sp.log):
             (total,) = part.args
             if total.is_Add and total.as_coeff_Add()[0] != 0 and not total.has(sp.exp):
-                return len(total.free_symbols) == 1 and not total.free_symbols & self.reduced
+                return len(names_in(total) & self.elements) == 1 and not total.free_symbols & self.reduced
         elif part.is_Pow and part.exp.is_negative and any(not term.has(sp.exp) for term in part.base.args):
             total = part.base
         else:
