@@ -6,7 +6,7 @@ backward have in common is found by identity.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from symact.agreement import agrees
 from symact.formula import Formula
@@ -28,13 +28,23 @@ from symact.zero_factors import with_zero_factors
 
 _ORDER = 2
 _REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum")
+# Sums less one of their terms, means next to 1, what grows, all sums, and functions of compound arguments.
+_REWRITINGS: tuple[Callable[[Program], Program], ...] = (
+    with_others,
+    with_means_beyond_one,
+    with_growth,
+    rescale,
+    with_functions,
+)
 TIES = ("share", "first")
 AT_ZERO = ("zero", "one")
 
 
 def in_stages(program: Program) -> Program:
-    """``program`` rewritten for stability: what grows, sums, and functions of compound arguments."""
-    return with_functions(rescale(with_growth(with_means_beyond_one(with_others(program)))))
+    """``program`` rewritten for stability."""
+    for rewriting in _REWRITINGS:
+        program = rewriting(program)
+    return program
 
 
 def programs(program: Program, order: int, ties: str, *, rewritten: bool = True) -> list[Program]:

@@ -42,14 +42,14 @@ def _arguments(part: sp.Expr, besides: frozenset[str]) -> list[sp.Expr]:
     applied = [f for f in dag(part) if isinstance(f, sp.Function) and not isinstance(f, sp.Piecewise)]
     arguments = [argument for function in applied for argument in function.args]
     arguments += [root.base for root in dag(part) if is_root_of_sum(root)]
-    saturate = {argument for f in applied if isinstance(f, _OF_ANY_SIZE) for argument in f.args}
     variable = {argument: _without_constants(argument, besides) for argument in arguments}
     found = {
         _canonical(rest)[1]: sum(1 for _ in dag(argument))
         for argument, rest in variable.items()
         if len(rest.free_symbols) > 1 and argument.is_real is not False
     }
-    of_any_size = {_canonical(variable[argument])[1] for argument in saturate}
+    in_range = {argument for f in applied if isinstance(f, _OF_ANY_SIZE) for argument in f.args}
+    of_any_size = {_canonical(variable[argument])[1] for argument in in_range}
     found = {a: size for a, size in found.items() if a in of_any_size or not _is_multiple_of_exponential(a)}
     return sorted(found, key=lambda argument: (found[argument], str(argument)))
 

@@ -69,11 +69,11 @@ def with_others(program: Program) -> Program:
     """``program`` with such differences in logarithms, roots and denominators in that form."""
     known: list[_Sum] = []
     found: dict[sp.Symbol, _Sum] = {}
-    bodies = {f"of_{symbol}": _sum(symbol, body) for _, symbol, body, _ in sums_of(program)}
+    sums = {total.target: _sum(symbol, body) for total, symbol, body, _ in sums_of(program)}
     stages: list[Stage] = []
     for stage in program.stages:
         if isinstance(stage, Reduce):
-            own = next((s for s in bodies.values() if s and s.symbol.name == stage.target), None)
+            own = sums.get(stage.target)
             known += [own] if own else []
         elif not is_long(stage.expression):
             for total in known:
