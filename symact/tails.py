@@ -15,8 +15,13 @@ from symact.graph import Node, const, exact, node, rewritten
 
 
 def with_tails(root: Node) -> Node:
-    """``root`` with such sums, and multiples of them, as multiples of erfc; and with log1p and expm1."""
-    return rewritten(rewritten(root, _tail), _small)
+    """``root`` with such sums, and multiples of them, as multiples of erfc."""
+    return rewritten(root, _tail)
+
+
+def with_small_terms(root: Node) -> Node:
+    """``root`` with log1p and expm1 for the logarithms and differences that they are."""
+    return rewritten(root, _small)
 
 
 def _small(current: Node) -> Node | None:

@@ -20,7 +20,7 @@ from symact.graph import Node, walk
 from symact.numbers import as_ball
 from symact.ops import OPS
 from symact.stabilize.formats import Array
-from symact.tails import with_tails
+from symact.tails import with_small_terms, with_tails
 
 # Enough for a double-double: twice the 53 bits of float64, and a few to spare.
 _WANTED_BITS = 110
@@ -50,7 +50,7 @@ class Truth:
 
     def __init__(self, expression: sp.Expr, name: str = "x", kinks: frozenset[float] = frozenset()) -> None:
         self._kinks = kinks
-        self._steps = list(walk([with_tails(to_graph(expression))]))
+        self._steps = list(walk([with_small_terms(with_tails(to_graph(expression)))]))
         position = {step: i for i, step in enumerate(self._steps)}
         self._plan = [
             (i, _function(step), tuple(position[arg] for arg in step.args))
