@@ -20,6 +20,8 @@ FORMULAS = {
     "x[i]-ReduceMax(1/(1+exp(t-2*x[j])),j)": {"t": 0.3},
     "ReduceMin(log(1+exp(-x[j])),j)*x[i]": {},
     "tanh(ReduceMax(x[j]-t,j)-x[i])": {"t": 0.4},
+    "sqrt(Mean(Abs(x[j]-ReduceMin(log(cosh(x[k]))-t,k)),j))": {"t": 0.4},
+    "ReduceMax(log(1+x[j]^2*exp(x[j])),j)": {},
     "ReduceMax(3-2*tanh(x[j])^3,j)+ReduceMin(3*x[j],j)": {},
 }
 

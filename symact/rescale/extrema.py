@@ -20,6 +20,7 @@ from symact.program import Kind, Map, Program, Reduce, Stage, has_any
 from symact.rescale.rewriting import one_exponential
 
 _INCREASING = (sp.exp, sp.log, sp.tanh, sp.sinh, sp.asinh, sp.atan, sp.erf)
+_PLAIN = (sp.Abs, sp.Max, sp.Min, sp.sign)
 _OTHER = {"max": "min", "min": "max"}
 
 
@@ -49,14 +50,20 @@ def with_bare_extrema(program: Program) -> Program:
 def _opened(body: sp.Expr, extremum: sp.Symbol, program: Program) -> tuple[sp.Expr, sp.Expr, bool]:
     """What ``body`` does monotonically to an inner expression; that, the same of ``extremum``, and whether
     it falls where the inner one grows."""
-    inner, outer, is_turned = body, sp.Symbol("_inner", real=True), False
-    hole = outer
-    while True:
-        step = _step(inner, hole, program)
-        if step is None:
-            return inner, outer.xreplace({hole: extremum}), is_turned
+    inner, is_turned, hole = body, False, sp.Symbol("_inner", real=True)
+    outer: sp.Expr = hole
+    while (step := _step(inner, hole, program)) is not None:
         inner, function, falls = step
         outer, is_turned = outer.xreplace({hole: function}), is_turned != falls
+    if _overflows(inner):  # log(cosh(x)) is in range where cosh(x) is not
+        parts = [part for part in sp.Add.make_args(body) if has_any(part, program.elementwise)]
+        return sp.Add(*parts), body - sp.Add(*parts) + extremum, False
+    return inner, outer.xreplace({hole: extremum}), is_turned
+
+
+def _overflows(inner: sp.Expr) -> bool:
+    """Whether it has functions that may be beyond the range where what is done to them is not."""
+    return any(not isinstance(part, _PLAIN) for part in inner.atoms(sp.Function))
 
 
 def _step(body: sp.Expr, hole: sp.Symbol, program: Program) -> tuple[sp.Expr, sp.Expr, bool] | None:
