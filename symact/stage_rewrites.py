@@ -16,7 +16,6 @@ from symact.stabilize.formats import Format
 # Units in the last place by which results of one computation may differ: up to 8 were seen.
 _TIED = 16
 _COMPARED = ("eq", "ge", "le")
-_SCALES = ("scale", "scale_of")
 
 
 def with_stages(graph: Node, nodes: Mapping[str, Node]) -> Node:
@@ -55,11 +54,15 @@ def _divisor(inverse: Node) -> Node | None:
     instead = {const(0): const(sp.oo), const(1): const(1)}
     if inverse.op == "where" and inverse.args[1] in instead:
         condition, at_zero, inverse = inverse.args
-        if inverse.op == "div" and inverse.args[0] == const(1):
+        if _is_reciprocal(inverse):
             return node("where", condition, instead[at_zero], inverse.args[1])
-    elif inverse.op == "div" and inverse.args[0] == const(1) and inverse.args[1].op == "reduce_sum":
+    elif _is_reciprocal(inverse) and inverse.args[1].op == "reduce_sum":
         return inverse.args[1]
     return None
+
+
+def _is_reciprocal(current: Node) -> bool:
+    return current.op == "div" and current.args[0] == const(1)
 
 
 def with_numbers_last(graph: Node) -> Node:
@@ -198,9 +201,13 @@ def with_ties(root: Node, fmt: Format) -> Node:
 
 def _is_exact(current: Node) -> bool:
     """Whether it needs no rounding, as the division by a scale, a power of two, needs none."""
-    inverse = current.op == "div" and current.args[0] == const(1) and current.args[1].op in _SCALES
-    scaled = current.op == "mul" and any(a.op == "div" and _is_exact(a) for a in current.args)
-    return not current.args or OPS[current.op].exact or inverse or scaled
+    if not current.args or OPS[current.op].exact or _is_inverse_scale(current):
+        return True
+    return current.op == "mul" and any(map(_is_inverse_scale, current.args))
+
+
+def _is_inverse_scale(current: Node) -> bool:
+    return _is_reciprocal(current) and current.args[1].op in ("scale", "scale_of")
 
 
 def with_means_near_one(graph: Node) -> Node:

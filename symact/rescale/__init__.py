@@ -10,7 +10,7 @@ into every later stage, where it meets its like and cancels:
     Sum(log(v))      = Sum(log(v/s)) + n·log(s)   s half way between the largest |v| and the smallest
     Sum(v²) - n·μ²   = Sum((v - μ)²)              μ the mean, in differences where it cancels (moments.py)
     Max(|v|)         = s·Max(|v/s|)               where it is a divisor
-    Max(x - t)       = Max(x) - t                 t without elements (extrema.py)
+    Max(f(x))        = f(Max(x))                  f monotonic: x - t, exp(x), exp(-x) (extrema.py)
     v/D              = (v/s)/(D/s)                D any other reduction, or a difference of some
 
 So softmax becomes exp(x - m)/Sum(exp(x - m)), and x/norm becomes z/sqrt(Sum(z²)) with z = x/s. The
