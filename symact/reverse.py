@@ -68,7 +68,10 @@ class _Walk:
         self.known = {**_by_output(program, self.elements), **_unscaled_signs(program)}
         self.cotangents: dict[str, list[sp.Expr]] = {}
         for upstream, output in zip(upstreams, program.outputs, strict=True):
-            self.cotangents.setdefault(output, []).append(sp.Symbol(upstream, real=True))
+            cotangent: sp.Expr = sp.Symbol(upstream, real=True)
+            if upstream in self.vectors and output not in elementwise:
+                cotangent = self.summed(cotangent)  # every element is given the one value
+            self.cotangents.setdefault(output, []).append(cotangent)
 
     def step(self, stage: Stage) -> None:
         terms = self.cotangents.pop(stage.target, None)
@@ -186,7 +189,7 @@ class _Walk:
                 one = sp.Piecewise((1, reaches), (0, True))
                 share = one / self.reduced(one, "sum", constant=True)
             else:
-                first = self.reduced(sp.Piecewise((POSITION, reaches), (COUNT, True)), "min", constant=True)
+                first = self.reduced(sp.Piecewise((POSITION, reaches), (sp.oo, True)), "min", constant=True)
                 share = sp.Piecewise((1, sp.Eq(POSITION, first)), (0, True))
         self.cotangents.setdefault(stage.source, []).append(cotangent * share)
 

@@ -165,8 +165,13 @@ def _axis_of(x, axis):
 '''.strip(),
     "_along": '''
 def _along(parameter, x, axis):
-    """``parameter`` with an entry for each of ``axis``, so that sums of it count them all."""
+    """``parameter`` with an entry for each of ``axis``, so that sums of it count them all.
+
+    One that has a single axis lies along it.
+    """
     ones = tf.ones([-axis - 1], tf.int32)
+    if parameter.shape.rank == 1:
+        parameter = tf.reshape(parameter, tf.concat([tf.shape(parameter), ones], 0))
     shape = tf.concat([[tf.shape(x)[axis]], ones], 0)
     shape = tf.broadcast_dynamic_shape(tf.shape(parameter), shape)
     return tf.broadcast_to(parameter, shape)

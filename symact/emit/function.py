@@ -164,9 +164,8 @@ def axis_function(formula: Formula, *, widened: bool) -> str:
 
 
 def _weights_along(formula: Formula) -> list[str]:
-    """Parameters with an element for each of the axis, where sums may be of them alone."""
-    given = [p.name for p in formula.parameters if p.name in formula.indexed]
-    return given if formula.reductions else []
+    """Parameters with an element for each of the axis; sums may be of them alone."""
+    return [p.name for p in formula.parameters if p.name in formula.indexed]
 
 
 def _broadcast(formula: Formula) -> list[str]:
@@ -186,7 +185,11 @@ def _trainable_note(formula: Formula) -> list[str]:
     names = ", ".join(f"``{name}``" for name in formula.trainable)
     if not names:
         return []
-    return [f"    Gradients reach {names} where that is a tensor or a variable."]
+    lines = [f"    Gradients reach {names} where that is a tensor or a variable."]
+    along = ", ".join(f"``{name}``" for name in formula.trainable if name in formula.indexed)
+    if along:
+        lines.append(f"    A vector for {along} lies along ``axis``.")
+    return lines
 
 
 def _calls(schedule: Schedule) -> list[str]:

@@ -39,14 +39,21 @@ def _docstring(formula: Formula) -> list[str]:
             f"    equal parts: {names}.",
         ]
     if formula.trainable:
-        listed = ", ".join(f"``{name}``" for name in formula.trainable)
-        more += [
-            "",
-            f"    Weights: {listed}.",
+        more += ["", *_weights_note(formula)]
+    return [head + '"""'] if not more else [head, *more, '    """']
+
+
+def _weights_note(formula: Formula) -> list[str]:
+    along = [f"``{name}``" for name in formula.trainable if name in formula.indexed]
+    shared = [f"``{name}``" for name in formula.trainable if name not in formula.indexed]
+    lines = [f"    Weights along ``axis``: {', '.join(along)}."] if along else []
+    if shared:
+        lines += [
+            f"    Weights: {', '.join(shared)}.",
             "    They are scalars; with ``shared_axes`` they have the input's shape without the",
             "    batch axis, and 1 along those axes, as in ``keras.layers.PReLU``.",
         ]
-    return [head + '"""'] if not more else [head, *more, '    """']
+    return lines
 
 
 def _has_axis(formula: Formula) -> bool:

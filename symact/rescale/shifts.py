@@ -63,7 +63,10 @@ def rewrite_exponentials(
     total = sp.Add(
         *(_total(new, stage.target, part, at) * m**at for at, part in enumerate(parts) if part != 0)
     )
-    new.exchanged[sp.Symbol(stage.target, real=True)] = factor**power * total
+    symbol = sp.Symbol(stage.target, real=True)
+    if total.is_Add and symbol not in total.free_symbols:  # made of earlier sums
+        total = add_map(new, stage.target, total)
+    new.exchanged[symbol] = factor**power * total
     if not beside and len(parts) == 1 and shifted.is_positive:
         new.positive |= {symbol.name for symbol in total.free_symbols}  # the largest term is 1
 

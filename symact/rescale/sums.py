@@ -52,6 +52,9 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             free = free or is_multiplied(symbol, later, new.program.reduced("sum"))
             others = sums_of_exponentials(new.program)
             beside = set() if free else exponents_beside(symbol, exponents, others, later, new.elements)
+            if beside == {sp.S.Zero} and all(exponent.is_nonpositive for exponent in exponents):
+                add_sum(new, stage.target, new.rewritten(body))  # 0 is the largest
+                return
             rewrite_exponentials(new, stage, bare, exponents, beside)
         return
     outside, body = new.without_scales(new.rewritten(body))
