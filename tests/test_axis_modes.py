@@ -23,6 +23,8 @@ FORMULAS = {
     "tanh(g[i]*Sum(a[j]*b[j],j))": ("ab", "g"),
     "Mean(g[j]*exp(x[j]),j)/Sum(exp(x[j]),j)": ("x", "g"),
     "Sum(exp(x[m])/Sum(exp(x[j]),j)*Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j),m)": ("x", ""),
+    "w*Sum(exp(x[m])/Sum(exp(x[j]),j),m)": ("x", "w"),
+    "Sum(x[j]-Mean(x[k],k)+w,j)": ("x", "w"),
     "tanh(Sum(exp(-(a[j]-Sum(abs(b[k]),k))^2),j)+Mean(b[j],j))": ("ab", ""),
 }
 _random = np.random.default_rng(0)
@@ -83,9 +85,7 @@ def _gradients(activation, arguments, upstream, mask):
 
 def _along(function, arguments, direction, step=1e-5):
     """The derivative of ``function`` along ``direction``, by a difference."""
-    sides = [
-        function({k: v + sign * step * direction[k] for k, v in arguments.items()}) for sign in (1, -1)
-    ]
+    sides = [function({k: v + sign * step * direction[k] for k, v in arguments.items()}) for sign in (1, -1)]
     return (sides[0] - sides[1]) / (2 * step)
 
 

@@ -223,6 +223,8 @@ def _summed_to(t, like):
     known = t.shape.rank is not None and not {1, None} & {*own}
     if known and t.shape[t.shape.rank - len(own) :] == own:
         return _summed_over_first_axes(t, like)
+    missing = tf.maximum(tf.rank(like) - tf.rank(t), 0)
+    t = tf.reshape(t, tf.concat([tf.ones([missing], tf.int32), tf.shape(t)], 0))
     shape, target = tf.shape(t), tf.shape(like)
     _, axes = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=target)
     t = tf.reduce_sum(t, axes, keepdims=True)
