@@ -119,3 +119,29 @@ def test_gradients_and_theirs_are_those_of_differences(mask, case):
     second = tape.gradient(result, tensors)
     total = sum(np.sum(second[k] * direction[k]) for k in moved)
     assert total == pytest.approx(float(_along(weighted, moved, direction)), rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("spec", [[None, 3], [2, None, None, 3]])
+def test_shapes_are_known_to_what_comes_after_whatever_was_called_before(spec, case):
+    activation, arguments = case
+    tensors = {k: np.resize(v, SHAPE[AXIS] if k == "g" else ()) for k, v in arguments.items()}
+    inputs = activation.formula.inputs
+    for rank in range(1, 4):  # TensorFlow's function forgets the rank
+        activation(
+            **{
+                k: tf.ones((SHAPE[AXIS],) * rank, tf.float64) if k in inputs else v
+                for k, v in tensors.items()
+            }
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec(spec, tf.float64)])
+    def shaped(x):
+        own = {k: x if k in inputs else np.resize(v, 3 if k == "g" else ()) for k, v in tensors.items()}
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = activation(**own)
+        assert y.shape == (x.shape if activation.formula.keeps_axis else x.shape[:-1])
+        assert tape.gradient(y, x).shape == x.shape
+        return y
+
+    shaped.get_concrete_function()

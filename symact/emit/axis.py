@@ -25,7 +25,8 @@ def emit_axis(schedule: AxisSchedule) -> str:
     formula = schedule.formula
     functions = [text for level in range(schedule.order + 1) for text in _functions(schedule, level)]
     chain = [_differentiable(schedule, level) for level in range(schedule.order - 1, -1, -1)]
-    public = [axis_function(formula, widened=schedule.widened), layer(formula)]
+    looped = any("_shifted_sum(" in text for text in functions)
+    public = [axis_function(formula, widened=schedule.widened, looped=looped), layer(formula)]
     known = {**HELPERS, **KERNEL_HELPERS, **GRADIENT_HELPERS}
     parts = [
         _docstring(schedule),

@@ -163,6 +163,18 @@ def _axis_of(x, axis):
         raise ValueError(f"axis {axis} is out of range for an input of rank {rank}")
     return int(axis) % rank - rank
 '''.strip(),
+    "_result_shape": '''
+def _result_shape(axis, *tensors):
+    """What is known of a result's shape, which the loop hides; ``axis`` is reduced if given."""
+    shape = tensors[0].shape
+    for t in tensors[1:]:
+        shape = tf.broadcast_static_shape(shape, t.shape)
+    if axis is None or shape.rank is None:
+        return shape
+    sizes = shape.as_list()
+    sizes[axis] = 1
+    return sizes
+'''.strip(),
     "_along": '''
 def _along(parameter, x, axis):
     """``parameter`` with an entry for each of ``axis``, so that sums of it count them all.

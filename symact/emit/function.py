@@ -106,8 +106,14 @@ def function(schedule: Schedule) -> str:
     return "\n".join(lines)
 
 
-def axis_function(formula: Formula, *, widened: bool) -> str:
-    """The public function of a formula over an axis; ``widened`` where float32 is computed in float64."""
+def axis_function(formula: Formula, *, widened: bool, looped: bool) -> str:
+    """The public function of a formula over an axis.
+
+    Args:
+        formula: what it computes.
+        widened: whether float32 is computed in float64.
+        looped: whether there is a loop inside, which hides the result's shape.
+    """
     first, *rest = formula.inputs
     inputs = ", ".join(formula.inputs)
     options = ["axis=-1" if formula.axis == -1 else f"axis={formula.axis}", "mask=None"]
@@ -157,6 +163,9 @@ def axis_function(formula: Formula, *, widened: bool) -> str:
     ]
     fixed = ", ".join([*(p.name for p in formula.parameters if not p.trainable), "axis", "mask"])
     lines.append(f"    y = _differentiable_value({fixed})({', '.join(formula.variables)})")
+    if looped:
+        reduced = "None" if formula.keeps_axis else "axis"
+        lines.append(f"    y.set_shape(_result_shape({reduced}, {', '.join(formula.variables)}))")
     lines.append("    if mask is not None:" if formula.keeps_axis else "    if not keepdims:")
     lines.append("        y = _masked(y, mask)" if formula.keeps_axis else "        y = tf.squeeze(y, axis)")
     lines.append("    return tf.cast(y, dtype)")
