@@ -109,12 +109,12 @@ def _scaled_sum(vector: Any, power: Any, least: Any) -> Any:
 
 
 def _shifted_sum(exponents: Any) -> Any:
-    shift = _finite_or_zero(np.max(exponents, axis=-1, keepdims=True))
+    shift = _nearest_number(np.max(exponents, axis=-1, keepdims=True))
     return shift, np.sum(np.exp(exponents - shift), axis=-1, keepdims=True)
 
 
-def _finite_or_zero(largest: Any) -> Any:
-    return np.where(np.isfinite(largest), largest, 0.0)
+def _nearest_number(largest: Any) -> Any:
+    return np.clip(largest, -np.finfo(np.float64).max, np.finfo(np.float64).max)
 
 
 _TABLE = [
@@ -167,7 +167,7 @@ _TABLE = [
     Op("reduce_min", 1, "_min({0}, axis, mask)", _over_last(np.min), None, 2, "smallest", exact=True),
     Op("first", 1, "_first({0}, axis)", lambda values: values[..., :1], None, 1, "first", exact=True),
     # a maximum as a shift of exponents, and as a scale of squares
-    Op("shift", 1, "_shift({0})", _finite_or_zero, None, noun="shift", exact=True),
+    Op("shift", 1, "_shift({0})", _nearest_number, None, noun="shift", exact=True),
     Op("scale", 1, "_scale({0})", _power_of_two, None, noun="scale", exact=True),
     # a power of two next to a norm, and the sum of the vector's powers divided by that one's
     Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", _scaled_sum, None, 4, parts=_SCALED_SUM),

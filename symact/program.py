@@ -37,7 +37,7 @@ class Map:
 class Reduce:
     """A reduction of the stage ``source`` over the formula's axis.
 
-    ``kind`` "shift" is the maximum, with 0 for a maximum that is infinite: what exponents are
+    ``kind`` "shift" is the maximum, or the number nearest to one that is infinite: what exponents are
     shifted by. "scale" is a power of two next to the maximum, or to a norm (see ``Powers``), or 1 where
     that is 0 or infinite: what vectors are divided by before they are squared. "first" is the first element.
     """

@@ -65,8 +65,8 @@ def _first(t, axis):
 '''.strip(),
     "_shift": '''
 def _shift(largest):
-    """What exponents are shifted by: the maximum, or 0 where that is infinite."""
-    return tf.where(tf.math.is_finite(largest), largest, tf.zeros_like(largest))
+    """What exponents are shifted by: the maximum, or the nearest number where that is infinite."""
+    return tf.maximum(tf.minimum(largest, largest.dtype.max), largest.dtype.min)
 '''.strip(),
     "_shifted_sum": '''
 def _shifted_sum(t, axis, mask):
