@@ -111,16 +111,22 @@ def _test_path(output: str) -> Path:
     return Path(output).with_name(f"test_{Path(output).name}")
 
 
+def _source_of_test(compilation: Compilation, module: str) -> str:
+    if compilation.formula.is_vector or len(compilation.formula.inputs) > 1:
+        from symact.vjps.points import source_of_test
+    else:
+        from symact.testing import source_of_test
+    return source_of_test(compilation, module)
+
+
 def _write_module(compilation: Compilation, output: str, force: bool, with_test: bool) -> None:
     """The module, and its test with it: both are written, or neither."""
     from symact.files import write_together
 
     files: dict[str | os.PathLike[str], str | bytes] = {output: compilation.source}
     if with_test:
-        from symact.testing import source_of_test
-
         with on_terminal("computing exact values", at_once=True):
-            files[_test_path(output)] = source_of_test(compilation, Path(output).name)
+            files[_test_path(output)] = _source_of_test(compilation, Path(output).name)
     write_together(files, force=force)
     for path in files:
         click.echo(f"wrote {path}", err=True)

@@ -62,8 +62,10 @@ def _points(judge: Judge, fmt: Format) -> Array:
     spread, _ = covered(judge, edges(judge), _SAMPLES, _SEED)
     near = [neighbourhood(fmt, point) for point in judge.critical()]
     close = np.unique(np.concatenate([*near, [0.0]]))
-    # ``covered`` has all neighbours; a few of them, evenly chosen, are enough here.
-    points = np.concatenate([np.setdiff1d(spread, close), close[:: max(1, len(close) // 24)]])
+    points = np.setdiff1d(spread, close)
+    if not judge.parameters:  # whose forms, good for all values of theirs, lose digits at roots
+        # ``covered`` has all neighbours; a few of them, evenly chosen, are enough here.
+        points = np.concatenate([points, close[:: max(1, len(close) // 24)]])
     low, high = judge.bounds()
     points = points[(points > low) & (points < high)]
     for kink in judge.kinks:

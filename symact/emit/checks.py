@@ -40,7 +40,17 @@ def checks(
     )
     bounds = "\n".join(f'    "{dtype}": ({v!r}, {d!r}),' for dtype, (v, d) in limits.items())
     cases = "\n".join(f'    "{dtype}": _EXACT_{dtype.upper()},' for dtype in rows)
-    arguments = {"name": name, "layer": formula.class_name, "module": module, "version": __version__}
+    weights = "".join(
+        f"        {p.name}=tf.constant({p.default!r}),\n" for p in formula.parameters if p.trainable
+    )
+    arguments = {
+        "name": name,
+        "layer": formula.class_name,
+        "module": module,
+        "version": __version__,
+        # A layer's weights are tensors, for which the function has one form for all values.
+        "given": f"\n        points,\n{weights}    " if weights else "points",
+    }
     return "\n\n".join(
         [
             _HEAD.format(**arguments),
@@ -129,7 +139,7 @@ def test_nan_gives_nan():
 def test_the_layer_computes_the_function():
     points = _exact("float32")[None, :, 0].astype("float32")
     result = _MODULE.{layer}()(points)
-    expected = _MODULE.{name}(points)
+    expected = _MODULE.{name}({given})
     np.testing.assert_array_equal(result, expected)
 
 
