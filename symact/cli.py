@@ -112,10 +112,10 @@ def _test_path(output: str) -> Path:
 
 
 def _source_of_test(compilation: Compilation, module: str) -> str:
-    if compilation.formula.is_vector or len(compilation.formula.inputs) > 1:
-        from symact.vjps.points import source_of_test
-    else:
+    if compilation.formula.is_univariate:
         from symact.testing import source_of_test
+    else:
+        from symact.vjps.points import source_of_test
     return source_of_test(compilation, module)
 
 
@@ -160,7 +160,7 @@ def _save_plot(compilation: Compilation, path: str, force: bool) -> None:
     from symact.explain_plot import error_plot
     from symact.files import write_atomically
 
-    if compilation.formula.is_vector or len(compilation.formula.inputs) > 1:
+    if not compilation.formula.is_univariate:
         raise OptionError("--plot draws elementwise formulas of one input; this one is another")
     write_atomically(path, error_plot(compilation), force=force)
     click.echo(f"wrote {path}", err=True)

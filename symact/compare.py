@@ -66,7 +66,7 @@ def compare(
         Contender("autodiff", plain(activation.formula), judged=False),
         *rivals(against),
     ]
-    if len(activation.formula.inputs) > 1 or activation.formula.is_vector:
+    if not activation.formula.is_univariate:
         return compare_vjps(activation.formula, contenders, formats, samples, seed)
     trainable = activation.formula.trainable
     judges = [Judge(activation.formula, fmt, len(COLUMNS), trainable) for fmt in formats]

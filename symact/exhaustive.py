@@ -88,7 +88,7 @@ def check_sweepable(formula: Formula) -> None:
     Raises:
         OptionError: it is one over an axis or of several inputs.
     """
-    if formula.is_vector or len(formula.inputs) > 1:
+    if not formula.is_univariate:
         raise OptionError(
             f"an exhaustive comparison takes elementwise formulas of one input; {formula.text!r} is another"
         )

@@ -95,6 +95,11 @@ class Formula:
         return bool(self.indexed)
 
     @property
+    def is_univariate(self) -> bool:
+        """Whether it is elementwise and of one input, so that its derivative by that is a number."""
+        return not self.is_vector and len(self.inputs) == 1
+
+    @property
     def class_name(self) -> str:
         """The Layer's name."""
         return class_name(self.name)

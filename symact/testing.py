@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,11 +37,19 @@ def _limit(compilation: Compilation, dtype: str, order: int) -> float:
     wrt = compilation.formula.inputs * order
     stable = (compilation.stable.at_defaults or compilation.stable.general)[wrt][dtype]
     found = stable.after.worst
-    return (
-        max(_LEAST_LIMIT, float(math.ceil(_FACTOR * found)))
-        if found < WRONG / 2
-        else 2.0 ** FORMATS[dtype].digits
-    )
+    return limit(found) if found < WRONG / 2 else 2.0 ** FORMATS[dtype].digits
+
+
+def limit(worst: float) -> float:
+    """The largest error that passes where ``worst`` was found, both in ULP."""
+    return max(_LEAST_LIMIT, float(math.ceil(_FACTOR * worst)))
+
+
+def is_in_the_middle(size: Any, scale: Any, fmt: Format) -> Any:
+    """Whether results of a ``size``, numbers or arrays, are away from the ends of the range, as is the
+    ``scale`` of their errors: close to those a result, or a factor of it, can be flushed to zero or overflow.
+    """
+    return (np.maximum(size, scale) < fmt.max / 16) & ((scale > 64 * fmt.min_normal) | (size == 0))
 
 
 def _rows(judge: Judge, fmt: Format) -> list[Row]:
@@ -49,9 +58,7 @@ def _rows(judge: Judge, fmt: Format) -> list[Row]:
     columns = [truth.at(points, **judge.parameters)[0] for truth in judge.truths]
     plain = np.ones(points.shape, bool)
     for column in columns:
-        size = np.abs(column)
-        # A result can be flushed, or a factor of it, close to the ends of the range.
-        plain &= (size < fmt.max / 16) & ((size > 64 * fmt.min_normal) | (column == 0))
+        plain &= is_in_the_middle(np.abs(column), np.abs(column), fmt)
     return [
         (float(x), float(y), float(slope))
         for x, y, slope in zip(points[plain], *(column[plain] for column in columns), strict=True)
@@ -60,14 +67,19 @@ def _rows(judge: Judge, fmt: Format) -> list[Row]:
 
 def _points(judge: Judge, fmt: Format) -> Array:
     spread, _ = covered(judge, edges(judge), _SAMPLES, _SEED)
-    near = [neighbourhood(fmt, point) for point in judge.critical()]
-    close = np.unique(np.concatenate([*near, [0.0]]))
-    points = np.setdiff1d(spread, close)
-    if not judge.parameters:  # whose forms, good for all values of theirs, lose digits at roots
-        # ``covered`` has all neighbours; a few of them, evenly chosen, are enough here.
-        points = np.concatenate([points, close[:: max(1, len(close) // 24)]])
+    critical = judge.critical()
+    # Forms that are good for all values of the parameters lose digits at roots.
+    close = _neighbours(judge.kinks if judge.parameters else critical, fmt)
+    # ``covered`` has all neighbours; a few of them, evenly chosen, are enough here.
+    spread = np.setdiff1d(spread, _neighbours(critical, fmt))
+    points = np.concatenate([spread, close[:: max(1, len(close) // 24)]])
     low, high = judge.bounds()
     points = points[(points > low) & (points < high)]
     for kink in judge.kinks:
         points = points[np.abs(points - kink) > 8 * fmt.ulp(np.float64(kink))]
     return np.unique(points)
+
+
+def _neighbours(points: Sequence[float], fmt: Format) -> Array:
+    """0, ``points``, and the numbers close to these."""
+    return np.unique(np.concatenate([*(neighbourhood(fmt, point) for point in points), [0.0]]))

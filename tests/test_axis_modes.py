@@ -35,7 +35,7 @@ _MASK[0, :2] = False
 
 @pytest.fixture(params=FORMULAS)
 def case(request, compiled):
-    """The activation, its arguments, and which of them are along the axis."""
+    """The activation and its arguments."""
     inputs, parameters = FORMULAS[request.param]
     activation = compiled(
         request.param,
@@ -63,15 +63,16 @@ def _vectors(argument):
 def test_every_vector_is_computed_by_itself(mask, case):
     activation, arguments = case
     keeps = _vectors(np.ones(SHAPE, bool) if mask is None else mask)
-    y = np.moveaxis(_value(activation, arguments, mask), AXIS, -1) if activation.formula.keeps_axis else None
-    results = _value(activation, arguments, mask).numpy().ravel() if y is None else y.reshape(keeps.shape)
+    keeps_axis = activation.formula.keeps_axis
+    y = _value(activation, arguments, mask).numpy()
+    results = _vectors(y) if keeps_axis else y.ravel()
     vectors = {k: _vectors(v) for k, v in arguments.items() if np.ndim(v) == len(SHAPE)}
     for at, (result, keep) in enumerate(zip(results, keeps, strict=True)):
         own = {k: v[at][keep] for k, v in vectors.items()}
         own |= {k: v[keep] if np.ndim(v) else v for k, v in arguments.items() if k not in vectors}
         expected = activation(**{k: tf.convert_to_tensor(v) for k, v in own.items()})
-        np.testing.assert_allclose(result if y is None else result[keep], expected, rtol=1e-12)
-        assert y is None or not result[~keep].any()
+        np.testing.assert_allclose(result[keep] if keeps_axis else result, expected, rtol=1e-12)
+        assert not keeps_axis or not result[~keep].any()
 
 
 def _gradients(activation, arguments, upstream, mask):
@@ -103,7 +104,7 @@ def test_gradients_and_theirs_are_those_of_differences(mask, case):
     def weighted(moved):
         """A function of the gradients, and of the upstream that they are of."""
         given = {k: v for k, v in moved.items() if k in arguments}
-        gradients = _gradients(activation, given, moved.get("upstream", upstream), mask)
+        gradients = _gradients(activation, given, moved["upstream"], mask)
         return tf.add_n([tf.reduce_sum(gradients[k] * weights[k]) for k in arguments])
 
     first = _gradients(activation, arguments, upstream, mask)

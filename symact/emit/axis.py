@@ -143,8 +143,8 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
     if level == 0:
         if not variables(roots[0]) & {*formula.inputs}:
             # It has no more elements than its parameters have.
-            whole_shape = first if formula.keeps_axis else f"_sum({first}, axis, mask)"
-            texts[0] = f"tf.broadcast_to({texts[0]}, tf.shape({whole_shape}))"
+            like = first if formula.keeps_axis else f"_sum({first}, axis, mask)"
+            texts[0] = f"tf.broadcast_to({texts[0]}, tf.shape({like}))"
         rest = ", ".join(texts[1:]) + ("," if len(texts) == 2 else "")
         lines += wrapped_return([texts[0], f"({rest})"])
     else:

@@ -38,7 +38,6 @@ def checks(
         )
         for dtype in rows
     )
-    bounds = "\n".join(f'    "{dtype}": ({v!r}, {d!r}),' for dtype, (v, d) in limits.items())
     cases = "\n".join(f'    "{dtype}": _EXACT_{dtype.upper()},' for dtype in rows)
     weights = "".join(
         f"        {p.name}=tf.constant({p.default!r}),\n" for p in formula.parameters if p.trainable
@@ -56,11 +55,17 @@ def checks(
             HEAD.format(**arguments),
             tables,
             f"_EXACT = {{\n{cases}\n}}",
-            "# The largest error that passes, of value and derivative, in units in the last place.\n"
-            f"_MOST_ULP = {{\n{bounds}\n}}",
+            table_of_limits(limits, "value and derivative"),
             _BODY.format(**arguments) + SCRIPT,
         ]
     )
+
+
+def table_of_limits(limits: Mapping[str, tuple[float, float]], columns: str) -> str:
+    """``limits`` as text, of what ``columns`` names."""
+    bounds = "\n".join(f'    "{dtype}": {limit!r},' for dtype, limit in limits.items())
+    head = f"# The largest error that passes, of {columns}, in units in the last place."
+    return f"{head}\n_MOST_ULP = {{\n{bounds}\n}}"
 
 
 _TABLE = """# Input, exact value, exact derivative.

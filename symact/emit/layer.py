@@ -57,7 +57,7 @@ def _weights_note(formula: Formula) -> list[str]:
 
 
 def _has_axis(formula: Formula) -> bool:
-    return formula.is_vector or len(formula.inputs) > 1
+    return not formula.is_univariate
 
 
 def _init(formula: Formula) -> list[str]:

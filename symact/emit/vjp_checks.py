@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from symact.emit.checks import HEAD, SCRIPT
+from symact.emit.checks import HEAD, SCRIPT, table_of_limits
 from symact.formula import Formula
 from symact.version import __version__
 
@@ -45,7 +45,6 @@ def vjp_checks(
         points: dtype → exact rows.
         limits: dtype → the largest error, in ULP of a result's scale, of value and gradients that passes.
     """
-    bounds = "\n".join(f'    "{dtype}": ({v!r}, {g!r}),' for dtype, (v, g) in limits.items())
     weights = "".join(f'    "{p.name}": {p.default!r},\n' for p in formula.parameters if p.trainable)
     arguments = {
         "name": formula.name,
@@ -65,8 +64,7 @@ def vjp_checks(
         [
             HEAD.format(**arguments) + "\n\n" + _NAMES.format(**arguments),
             f"# Inputs, cotangent, and exact results.\n_EXACT = {{\n{tables}\n}}",
-            "# The largest error that passes, of value and gradients, in units in the last place.\n"
-            f"_MOST_ULP = {{\n{bounds}\n}}",
+            table_of_limits(limits, "value and gradients"),
             _BODY + SCRIPT,
         ]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from symact.activation import load
 from symact.contenders import Contender
 from symact.emit.vjp_checks import Point, vjp_checks
 from symact.stabilize.formats import FORMATS, Array, Format
+from symact.testing import is_in_the_middle, limit
 from symact.vjps.cases import Cases, cases
 from symact.vjps.runs import run
 from symact.vjps.scoring import Scored, score
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from symact.compiler import Compilation
 
 _SAMPLES, _MOST_POINTS, _SEED = 6000, 36, 0
-# What passes: twice the largest error that is found, and this at least. A point at which it is larger still
-# tests nothing: the formula is known to lose its digits there.
-_LEAST_LIMIT, _FACTOR, _LOST = 8.0, 2.0, 64.0
+# A point at which the error is larger tests nothing: the formula is known to lose its digits there.
+_LOST = 64.0
 
 
 def source_of_test(compilation: Compilation, module: str) -> str:
@@ -48,11 +47,7 @@ def _points(
     ]
     errors = {v: max((float(scored[v].errors[i]) for i in good), default=0.0) for v in variables}
     value, gradients = errors[VALUE], max(errors[v] for v in formula.variables)
-    return [_point(group, exact[i], i) for i in good], (_limit(value), _limit(gradients))
-
-
-def _limit(worst: float) -> float:
-    return max(_LEAST_LIMIT, float(math.ceil(_FACTOR * worst)))
+    return [_point(group, exact[i], i) for i in good], (limit(value), limit(gradients))
 
 
 def _chosen(group: Cases) -> Cases:
@@ -70,12 +65,10 @@ def _scored(rows: list[Row], results: Array | None, fmt: Format) -> Scored:
 
 def _is_told(row: Row, scored: Scored, at: int, fmt: Format) -> bool:
     """Whether there is one true result, away from the ends of the range, which the module comes near."""
-    exact = row.low + row.rest
-    size = float(np.abs(exact).max(initial=0.0))
-    plain = np.array_equal(row.low, row.high) and size < fmt.max / 16 and row.scale < fmt.max / 16
-    plain = plain and (row.scale > 64 * fmt.min_normal or size == 0.0)
+    size = np.abs(row.low + row.rest).max(initial=0.0)
+    is_one = np.array_equal(row.low, row.high) and scored.judged[at]
     wrong = scored.nan[at] or scored.inf[at] or scored.errors[at] > _LOST
-    return bool(plain and scored.judged[at] and not wrong)
+    return bool(is_one and is_in_the_middle(size, row.scale, fmt) and not wrong)
 
 
 def _point(group: Cases, rows: Rows, at: int) -> Point:
