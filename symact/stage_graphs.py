@@ -27,6 +27,7 @@ from symact.stage_exponents import below_shifts, times_and_distance, with_whole_
 from symact.stage_guards import guarded, has_denominators
 from symact.stage_rewrites import (
     added,
+    reduced,
     with_means_near_one,
     with_numbers_last,
     with_one_exponential,
@@ -38,6 +39,8 @@ from symact.worth import joint_parameters, variables_in, worth_stabilizing
 
 # The exponential of this is 0 in every format.
 _VANISHED = sp.Integer(-2000)
+# What was stabilized, by the function and its variable.
+Memo = dict[tuple[sp.Expr, str], Node]
 REDUCTIONS = {"sum": "reduce_sum", "max": "reduce_max", "min": "reduce_min", "first": "first"}
 
 
@@ -45,12 +48,7 @@ class Builder:
     """Programs to graphs in one format; what was stabilized once is remembered."""
 
     def __init__(
-        self,
-        formula: Formula,
-        fmt: Format,
-        at_zero: str,
-        prefer: str,
-        memo: dict[tuple[sp.Expr, str], Node] | None = None,
+        self, formula: Formula, fmt: Format, at_zero: str, prefer: str, memo: Memo | None = None
     ) -> None:
         self.formula, self.fmt, self.at_zero, self.prefer, self.order = formula, fmt, at_zero, prefer, 0
         self.memo = {} if memo is None else memo
@@ -81,7 +79,7 @@ class Builder:
         if stage.kind in ("shift", "scale"):
             whole = stage.source not in program.elementwise
             return node(stage.kind, source if whole else node("reduce_max", source))
-        return node(REDUCTIONS[stage.kind], source)
+        return reduced(REDUCTIONS[stage.kind], source)
 
     def map(self, expression: sp.Expr, program: Program) -> Node:
         if program.is_bounded(expression):

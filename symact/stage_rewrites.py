@@ -24,6 +24,13 @@ def with_stages(graph: Node, nodes: Mapping[str, Node]) -> Node:
     return rebuild(graph, names) if names else graph
 
 
+def reduced(op: str, source: Node) -> Node:
+    """The reduction ``op`` of ``source``; of a constant that itself, or as often as the axis is long."""
+    if source.op != "const":
+        return node(op, source)
+    return source * var(COUNT.name) if op == "reduce_sum" else source
+
+
 def added(total: Node, term: Node) -> Node:
     """Their sum; a term with a minus in front is subtracted without it."""
     first = term

@@ -23,6 +23,8 @@ FORMULAS = {
     "tanh(g[i]*Sum(a[j]*b[j],j))": ("ab", "g"),
     "Mean(g[j]*exp(x[j]),j)/Sum(exp(x[j]),j)": ("x", "g"),
     "Sum(exp(x[m])/Sum(exp(x[j]),j)*Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j),m)": ("x", ""),
+    "ReduceMax(Max(0,-x[j]^2),j)+Sum(x[j]^2,j)": ("x", ""),
+    "Sum(exp(abs(x[j])-sqrt(x[j]^2)),j)+Mean(x[j]^2,j)": ("x", ""),
     "w*Sum(exp(x[m])/Sum(exp(x[j]),j),m)": ("x", "w"),
     "Sum(x[j]-Mean(x[k],k)+w,j)": ("x", "w"),
     "tanh(Sum(exp(-(a[j]-Sum(abs(b[k]),k))^2),j)+Mean(b[j],j))": ("ab", ""),
