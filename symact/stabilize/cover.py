@@ -28,7 +28,7 @@ _REACHES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 2.0**-5, 2.0**-8, 2.0**-12)
 # An interval that begins closer to 0 than this is covered from 0 on.
 _NEAR_ZERO = 2.0**-8
 # Half-widths tried around a root, as shares of its size.
-_SHARES = (0.5, 0.25, 0.125, 0.03125, 2.0**-9)
+_SHARES = (1.5, 1.0, 0.75, 0.5, 0.25, 0.125, 0.03125, 2.0**-9)
 _STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 2.0**12, 2.0**20)
 _FAR_OUT = 2.0**60
 # Below this size no series at infinity is tried.

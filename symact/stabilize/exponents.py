@@ -104,8 +104,7 @@ def exponential(exponent: Exponent, name: str, fmt: Format, shift: int = 0) -> N
     x = node("abs", var(name)) if exponent.magnitude else var(name)
     degree = len(exponent.coefficients)
     digits = _HEAD_DIGITS[fmt.digits][degree - 1]
-    # Towards 0 where possible: then exp(exact) is the larger factor's, and does not underflow first.
-    head = node("floor" if exponent.magnitude else "round", x * const(2**digits)) / const(2**digits)
+    head = node("round", x * const(2**digits)) / const(2**digits)
     exact: list[Node] = []
     small: list[Node] = []
     slope: list[Node] = []
@@ -119,10 +118,14 @@ def exponential(exponent: Exponent, name: str, fmt: Format, shift: int = 0) -> N
         if short != coefficient:
             small.append(_times(coefficient - short, _power(head, power)))
         slope.append(_times(coefficient, _difference_quotient(x, head, power)))
-    rest = (x - head) * _sum(slope)
     if shift:
         exact.append(const(-shift))
-    return node("keep", node("exp", _sum(exact))) * node("exp", _sum([*small, rest]))
+    leading, correction = _sum(exact), _sum([*small, (x - head) * _sum(slope)])
+    argument = leading + correction
+    lost = (leading - argument) + correction
+    rounded = node("exp", argument)
+    # A product with what is lost would be flushed to zero where the exponential hardly is a normal number.
+    return rounded + rounded * lost if shift else rounded * (const(1) + lost)
 
 
 def _times(factor: sp.Expr, graph: Node | None) -> Node:

@@ -34,8 +34,6 @@ _REFINEMENTS = 24
 # Errors below this many ULP are taken for rounding; the window, in points, over which they are judged.
 _LARGEST_NOISE = 24.0
 _REACH = 2
-# Beyond this many regimes nobody reads them, and exchanging forms takes long; forms tried in each.
-_MOST_SIMPLIFIED, _OFFERS = 16, 6
 
 
 @dataclass(frozen=True)
@@ -198,57 +196,6 @@ def _roundest(low: float, high: float) -> float:
         if low < value < high:
             return value
     return middle
-
-
-def simplify(
-    regimes: Sequence[Regime],
-    candidates: Sequence[Candidate],
-    errors: Array,
-    points: Array,
-    target: float,
-    build: Callable[[Sequence[Regime]], Node],
-) -> tuple[Regime, ...]:
-    """Exchange forms for others that are as good in their regime, where the whole gets cheaper.
-
-    Neighbours that share subexpressions cost less together than each alone; the dynamic programming
-    over points cannot see that.
-    """
-    current = list(regimes)
-    if len(current) > _MOST_SIMPLIFIED:
-        return merged(current)
-    used = {regime.candidate.graph for regime in regimes}
-    for i, regime in enumerate(current):
-        inside = (points >= regime.low) & (points <= regime.high)
-        if not inside.any():
-            continue
-        worst = errors[:, inside].max(axis=1)
-        own = next(k for k, c in enumerate(candidates) if c.graph is regime.candidate.graph)
-        # Where the form in place is not accurate itself, another must be no worse altogether.
-        prices = price(errors[:, inside], target).sum(axis=1)
-        good = [
-            c
-            for c, w, p in zip(candidates, worst, prices, strict=True)
-            if w <= target or (w <= worst[own] and p <= prices[own])
-        ]
-        # Those that are in use anyway, and the cheapest by themselves.
-        cheap = sorted(good, key=lambda c: cost(c.graph))[:_OFFERS]
-        offers = [*cheap, *(c for c in good if c.graph in used and c not in cheap)]
-        trials = [
-            [*current[:i], Regime(regime.low, regime.high, offer), *current[i + 1 :]] for offer in offers
-        ]
-        current = min([current, *trials], key=lambda trial: cost(build(merged(trial))))
-    return merged(current)
-
-
-def merged(regimes: Sequence[Regime]) -> tuple[Regime, ...]:
-    """Neighbouring regimes of one form made one."""
-    result: list[Regime] = []
-    for regime in regimes:
-        if result and result[-1].candidate.graph is regime.candidate.graph:
-            result[-1] = Regime(result[-1].low, regime.high, regime.candidate)
-        else:
-            result.append(regime)
-    return tuple(result)
 
 
 def assemble(regimes: Sequence[Regime], name: str, compared: Node | None = None) -> Node:

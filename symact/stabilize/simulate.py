@@ -113,7 +113,12 @@ def _kernel_error(
 @lru_cache(maxsize=4096)
 def cost(root: Node) -> float:
     """Relative cost of one element of ``root``; shared subexpressions count once."""
-    return sum(OPS[n.op].cost + 0.5 for n in steps(root) if n.op in OPS)
+    return sum(map(cost_of, steps(root)))
+
+
+def cost_of(current: Node) -> float:
+    """Relative cost of one operation; a variable or constant costs nothing."""
+    return OPS[current.op].cost + 0.5 if current.op in OPS else 0.0
 
 
 def running_time(root: Node, fmt: Format) -> float:
