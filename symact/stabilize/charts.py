@@ -156,9 +156,14 @@ _MODERATE = 60.0
 
 
 def exponential_tail(
-    name: str, low: float, high: float, exponent: Exponent, power: sp.Rational, fmt: Format
+    name: str, low: float, high: float, exponent: Exponent, power: sp.Rational, fmt: Format, bent: bool
 ) -> Chart:
-    """Where it falls or grows as exp(w(x)): exp(w(x))·|x|**power times a polynomial in 1/|x|.
+    """Where it falls or grows as exp(w(x)): exp(w(x))·|x|**power times a polynomial in 1/|x|, or, ``bent``,
+    in (|x| - m)/(|x| + m), m the geometric middle of the interval.
+
+    Asymptotic series are in 1/|x|, and often end. Those that do not are better conditioned in the other
+    variable, and reach further in (J. L. Schonfelder, "Chebyshev expansions for the error and related
+    functions", Mathematics of Computation 32, 1978).
 
     exp(w - s) is computed, with a whole number s whose exp is taken into the coefficients, so that the
     exponential stays in range wherever the result does.
@@ -174,9 +179,17 @@ def exponential_tail(
         whole = factor.applied(whole)
     # In one piece: Grappler reorders products with a constant, and c · exp(w - s) alone may be flushed.
     factors = (Factor("mul", node("keep", whole) if shift and power else whole),)
+
+    def factor_at(x: arb) -> arb:
+        return (exponent.at(x) - shift).exp() * _size(x, power)
+
+    if not bent:
+        return Chart(const(1) / size, factors, lambda v: sign / v, factor_at, 1 / far, 1 / near)
+    middle = _short(math.sqrt(near) * math.sqrt(far), math.sqrt(near) * math.sqrt(far) / 8)
     return Chart(
-        const(1) / size, factors,
-        lambda v: sign / v, lambda x: (exponent.at(x) - shift).exp() * _size(x, power), 1 / far, 1 / near,
+        (size - const(middle)) / (size + const(middle)), factors,
+        lambda v: sign * middle * (1 + v) / (1 - v), factor_at,
+        (near - middle) / (near + middle), (far - middle) / (far + middle),
     )  # fmt: skip
 
 

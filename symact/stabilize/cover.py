@@ -167,21 +167,26 @@ def _widest(
 
 
 def _tail(ground: Ground, near: float, far: float) -> Generator[Candidate, None, float]:
-    """An exponential tail from ``far`` towards ``near``; returns how close it comes."""
+    """Exponential tails from ``far`` towards ``near``; returns how close the closest comes."""
     side = 1 if far > 0 else -1
     for exponent in ground.tails(side):
         power = tail_power(ground.truth, side, exponent)
         if power is None:
             continue
         far = _last_normal(ground, near, far)
-        for share in (0.0, 0.125, 0.25, 0.5):
-            start = near + share * (far - near)
-            low, high = sorted((start, far))
-            chart = charts.exponential_tail(ground.name, low, high, exponent, power, ground.fmt)
-            graph = ground.fit(chart)
-            if graph is not None:
-                yield Candidate("exponential tail", graph)
-                return start
+        starts = []
+        for bent in (False, True):
+            for share in (0.0, 0.125, 0.25, 0.5):
+                start = near + share * (far - near)
+                low, high = sorted((start, far))
+                chart = charts.exponential_tail(ground.name, low, high, exponent, power, ground.fmt, bent)
+                graph = ground.fit(chart)
+                if graph is not None:
+                    yield Candidate("exponential tail", graph)
+                    starts.append(start)
+                    break
+        if starts:
+            return min(starts, key=abs)
     return far
 
 
