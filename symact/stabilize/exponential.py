@@ -181,11 +181,15 @@ def _halved_exponent(
     power = numerator.as_powers_dict().get(t, 0) - denominator.as_powers_dict().get(t, 0)
     if power == 0 or not power.is_Integer:
         return
-    rest = _graph(fraction / t**power, families, {})
+    rest = fraction / t**power
     root = node("exp", _minus_magnitude(replace(family, exponent=family.exponent * abs(power) / 2)))
     if power < 0:
         root = const(1) / root
-    yield "exp(-|u|/2)²", root * (root * rest)
+    yield "exp(-|u|/2)²", root * (root * _graph(rest, families, {}))
+    # So far out that there is nothing left of t beside 1.
+    limit = rest.subs(t, 0)
+    if limit != 0 and not limit.has(*_UNDEFINED):
+        yield "exp(-|u|/2)², far out", root * (root * _graph(limit, families, {}))
 
 
 def _reciprocal(
