@@ -109,6 +109,8 @@ def _at_zero(ground: Ground, low: float, high: float) -> Generator[Candidate, No
     parity = _parity_near_zero(ground.truth) if 0.0 not in ground.cuts else 0
     widest = max(abs(low), abs(high))
     done = 0.0
+    if len(sides) == 2 and not parity and 0.0 not in ground.cuts:
+        yield from _across_zero(ground, low, high)
     for side in sides[:1] if parity else sides:
         power = growth(ground.truth, side, True)
         if power is None:
@@ -125,6 +127,21 @@ def _at_zero(ground: Ground, low: float, high: float) -> Generator[Candidate, No
             yield Candidate("series at 0", graph)
             done = max(done, reach)
     return done
+
+
+def _across_zero(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
+    """One series for both sides of 0, of largest reach, where the function is smooth there."""
+    power, other = (growth(ground.truth, side, True) for side in (1, -1))
+    if power is None or power != other or power.q != 1:
+        return
+    room = min([abs(cut) for cut in ground.cuts], default=math.inf)
+    for reach in _REACHES:
+        left, right = (min(reach, max(2 * abs(end), _REACHES[-1])) for end in (low, high))
+        if reach <= min(2 * max(abs(low), abs(high)), room):
+            graph = ground.fit(charts.origin(ground.name, -left, right, power, 0))
+            if graph is not None:
+                yield Candidate("series at 0", graph)
+                return
 
 
 def _parity_near_zero(truth: Truth) -> int:
