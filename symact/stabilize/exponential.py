@@ -17,7 +17,7 @@ import sympy as sp
 from symact.convert import FUNCTIONS, to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
-from symact.stabilize.fractions import over_one_denominator
+from symact.stabilize.fractions import multiplied_out, over_one_denominator
 from symact.stabilize.truth import Truth
 
 # Above this size SymPy's polynomial arithmetic takes seconds.
@@ -140,9 +140,9 @@ def _half_line(
         yield "exp(-|u|), terms apart", _graph(spelled, families, {})
     if rough:
         return
-    multiplied_out = _multiplied_out(fraction, families)
-    if multiplied_out != fraction:
-        yield "exp(-|u|), multiplied out", _graph(multiplied_out, families, {})
+    product = multiplied_out(fraction, {family.symbol for family in families})
+    if product is not fraction:
+        yield "exp(-|u|), multiplied out", _graph(product, families, {})
     for family in families:
         yield from _halved_exponent(fraction, families, family)
         shifted = fraction.subs(family.symbol, 1 + family.symbol)
@@ -150,26 +150,6 @@ def _half_line(
     symbol = sp.Symbol(name, real=True)
     if symbol in fraction.free_symbols:
         yield from _reciprocal(fraction, spelled, symbol, point, families)
-
-
-def _multiplied_out(fraction: sp.Expr, families: list[_Family]) -> sp.Expr:
-    """``fraction`` with powers of 1 + t below the line multiplied out: 1 + t·(2 + t) is rounded once where
-    it is close to 1, and not twice."""
-    numerator, denominator = sp.fraction(fraction)
-    symbols = {family.symbol for family in families}
-
-    def visit(current: sp.Basic) -> sp.Basic:
-        if not (current.is_Pow and current.exp.is_Integer and current.exp > 1 and current.base.is_Add):
-            return current
-        if len(current.free_symbols) != 1 or not current.free_symbols <= symbols:
-            return current
-        polynomial = sp.Poly(current.base, *current.free_symbols)
-        if not all(coefficient.is_positive for coefficient in polynomial.coeffs()):
-            return current
-        return sp.horner(sp.expand(current))
-
-    multiplied = rewrite(denominator, visit)
-    return fraction if multiplied is denominator else sp.Mul(numerator, 1 / multiplied)
 
 
 def _halved_exponent(

@@ -122,7 +122,7 @@ def exponential(exponent: Exponent, name: str, fmt: Format, shift: int = 0) -> N
         exact.append(const(-shift))
     leading, correction = _sum(exact), _sum([*small, (x - head) * _sum(slope)])
     argument = leading + correction
-    lost = (leading - argument) + correction
+    lost = correction - (argument - leading)
     rounded = node("exp", argument)
     # A product with what is lost would be flushed to zero where the exponential hardly is a normal number.
     return rounded + rounded * lost if shift else rounded * (const(1) + lost)

@@ -11,7 +11,7 @@ from typing import Any
 import sympy as sp
 from sympy.polys.fields import field
 
-from symact.expressions import dag
+from symact.expressions import dag, rewrite
 
 # A polynomial with more terms than this, no person would read, and it would round too often.
 _MOST_TERMS = 250
@@ -23,6 +23,27 @@ def over_one_denominator(expression: sp.Expr) -> sp.Expr:
     """``expression`` as one reduced fraction of factored polynomials, each in Horner form."""
     numerator, denominator = reduced_fraction(expression)
     return _with_one_power(sp.Mul(_factored(numerator), 1 / _factored(denominator)))
+
+
+def multiplied_out(fraction: sp.Expr, symbols: set[sp.Symbol]) -> sp.Expr:
+    """``fraction`` with powers like (1 + t)² below the line multiplied out, of one of the ``symbols`` and where all
+    terms are positive: 1 + t·(2 + t) is rounded once where it is close to 1, and not twice.
+
+    ``fraction`` itself where there are none.
+    """
+    numerator, denominator = sp.fraction(fraction)
+
+    def visit(current: sp.Basic) -> sp.Basic:
+        if not (current.is_Pow and current.exp.is_Integer and current.exp > 1 and current.base.is_Add):
+            return current
+        inside = current.free_symbols
+        if len(inside) != 1 or not inside <= symbols or not current.base.is_polynomial(*inside):
+            return current
+        rising = all(c.is_positive for c in sp.Poly(current.base, *inside).coeffs())
+        return _nested(sp.expand(current)) if rising else current
+
+    product = rewrite(denominator, visit)
+    return fraction if product is denominator else sp.Mul(numerator, 1 / product)
 
 
 def _with_one_power(product: sp.Expr) -> sp.Expr:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import sympy as sp
@@ -266,40 +266,7 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
         if not len(bad) and (not len(dense) or attempt >= _DENSE_ATTEMPTS):
             break
         problem = problem.with_points(np.concatenate([problem.points, bad])).with_dense(dense, values)
-    return exchanged(regimes, candidates, _serving(problem, regimes, target))
-
-
-def _serving(
-    problem: Problem, regimes: Sequence[Regime], target: float
-) -> Callable[[Candidate, Regime], bool]:
-    """Whether a form may take over one of ``regimes``: where it errs by no more than is aimed at, or than
-    the form in place does, or, as far as that is bearable, than the whole does at worst."""
-
-    judges = [(judge, problem.excused(judge)) for judge in problem.judges()]
-
-    @cache
-    def judged(candidate: Candidate, regime: Regime) -> tuple[float, float]:
-        """The worst error within the regime, and what all errors there cost."""
-        worst = total = 0.0
-        for judge, excused in judges:
-            inside = (judge.points >= regime.low) & (judge.points <= regime.high)
-            if inside.any():
-                there = judge.between(regime.low, regime.high)
-                errors = problem.errors_in(candidate.graph, there) - excused[inside]
-                worst = max(worst, float(errors.max()))
-                total += float(price(errors, target).sum())
-        return worst, total
-
-    own = {regime: judged(regime.candidate, regime) for regime in regimes}
-    borne = target
-    if target == TARGET:
-        borne = max(target, min(_KEPT, max(worst for worst, _ in own.values())))
-
-    def serves(candidate: Candidate, regime: Regime) -> bool:
-        (worst, total), (own_worst, own_total) = judged(candidate, regime), own[regime]
-        return worst <= borne or (worst <= own_worst and total <= own_total)
-
-    return serves
+    return exchanged(problem, regimes, candidates, target, _KEPT if target == TARGET else target)
 
 
 def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -> bool:
