@@ -26,8 +26,8 @@ def over_one_denominator(expression: sp.Expr) -> sp.Expr:
 
 
 def multiplied_out(fraction: sp.Expr, symbols: set[sp.Symbol]) -> sp.Expr:
-    """``fraction`` with powers like (1 + t)² below the line multiplied out, of one of the ``symbols`` and where all
-    terms are positive: 1 + t·(2 + t) is rounded once where it is close to 1, and not twice.
+    """``fraction`` with powers like (1 + t)² below the line multiplied out, of one of the ``symbols`` and
+    where all terms are positive: 1 + t·(2 + t) is rounded once where it is close to 1, and not twice.
 
     ``fraction`` itself where there are none.
     """

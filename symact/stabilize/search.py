@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
 from symact.convert import to_graph
@@ -281,7 +282,7 @@ def _covered(
     errors = _errors(problem, candidates)
     for _ in range(_ROUNDS):
         bad = errors.min(axis=0) > target
-        fitted = [c for low, high in runs(problem.points, bad) for c in cover(there, low, high)]
+        fitted = [c for low, high in _stretches(problem.points, bad) for c in cover(there, low, high)]
         known = {candidate.graph for candidate in candidates}
         fresh = [c for c in distinct(fitted) if c.graph not in known]
         if not fresh:
@@ -289,6 +290,17 @@ def _covered(
         candidates = [*candidates, *fresh]
         errors = np.vstack([errors, _errors(problem, fresh)])
     return candidates, errors, choose(errors, candidates, target, strictly)
+
+
+def _stretches(points: Array, bad: npt.NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
+    """Runs of bad points; and the whole from the first to the last on a side of 0, which one series may
+    serve as well as several."""
+    found = list(runs(points, bad))
+    yield from found
+    for side in (-1, 1):
+        there = [(low, high) for low, high in found if low * side > 0 and high * side > 0]
+        if len(there) > 1:
+            yield there[0][0], there[-1][1]
 
 
 def _errors(problem: Problem, candidates: Sequence[Candidate]) -> Array:
