@@ -29,6 +29,7 @@ from symact.stabilize.cover import Ground, cover
 from symact.stabilize.ends import mended
 from symact.stabilize.exchange import exchanged
 from symact.stabilize.formats import FLOAT32, Array, Format
+from symact.stabilize.kernels import with_shared_kernels
 from symact.stabilize.pieces import parity
 from symact.stabilize.problem import Problem, Score, pose
 from symact.stabilize.recheck import errors_of, failing, unseen
@@ -102,7 +103,7 @@ def stabilize(
         stable = replace(stable, after=after, weak=weak_intervals(problem, stable.graph))
     return replace(
         stable,
-        graph=mended(stable.graph, problem, derivative),
+        graph=with_shared_kernels(mended(stable.graph, problem, derivative)),
         excess=excess(problem, stable.graph) if target <= _ROUGH or stable.after.worst > WRONG / 2 else 0.0,
         in_float64=fmt.working is not None,
     )
