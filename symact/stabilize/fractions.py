@@ -59,14 +59,21 @@ def _with_one_power(product: sp.Expr) -> sp.Expr:
 def _factored(polynomial: sp.Expr) -> sp.Expr:
     if polynomial.is_number or len(polynomial.free_symbols) > _MOST_SYMBOLS:
         return polynomial
-    # SymPy knows no polynomials in powers whose exponents hold a parameter.
-    powers = {p: sp.Dummy(positive=True) for p in dag(polynomial) if p.is_Pow and p.exp.free_symbols}
+    # SymPy factors neither powers whose exponents hold a parameter nor what has coefficients like sqrt(pi).
+    powers = {p: sp.Dummy(positive=True) for p in dag(polynomial) if _is_to_stand_for(p)}
     back = {stand_in: power for power, stand_in in powers.items()}
     try:
         coefficient, factors = sp.factor_list(polynomial.xreplace(powers))
     except (sp.PolynomialError, TypeError):  # exponentials
         return polynomial
     return sp.Mul(coefficient, *(_nested(factor.xreplace(back)) ** power for factor, power in factors))
+
+
+def _is_to_stand_for(part: sp.Basic) -> bool:
+    if not part.is_Pow:
+        return False
+    is_root = part.is_number and part.is_positive and not part.exp.is_Integer
+    return bool(part.exp.free_symbols or is_root)
 
 
 def _nested(polynomial: sp.Expr) -> sp.Expr:
