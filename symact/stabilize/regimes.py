@@ -22,7 +22,7 @@ from symact.stabilize.simulate import cost
 _BRANCH = 20.0
 _OPERATION = 0.5
 _MOST_REGIMES = 12
-_BRANCH_SCALES = (1.0, 8.0, 64.0, 512.0, 1e5, 1e7)
+_BRANCH_SCALES = (1.0, 8.0, 64.0, 512.0, 4096.0, 1e5, 1e7)
 _STEEPNESS = 7.0
 # What a point above the target costs besides, as soon as it is above by so many bits.
 _MISSED, _CLEARLY = 15.0, 0.15
