@@ -27,11 +27,6 @@ def _summed_by_blocks(t):
     total = tf.reduce_sum(_rounded(sums), [-2, -1])[..., tf.newaxis]
     return tf.cast(total + tf.cast(rest, tf.float64), t.dtype)
 '''.strip(),
-    "_rounded": '''
-def _rounded(t):
-    """``t``, and nothing else: but XLA adds to a product before it is rounded."""
-    return tf.where(tf.math.is_nan(t), tf.constant(float("nan"), t.dtype), t)
-'''.strip(),
     "_sum": '''
 def _sum(t, axis, mask):
     """The sum over ``axis`` of the entries that ``mask`` leaves in."""

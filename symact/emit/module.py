@@ -197,6 +197,11 @@ def _kept(x):
     """x ≥ 0 as it is; XLA would make a less exact exp(a + b) of exp(a) * exp(b)."""
     return tf.maximum(x, 0.0)
 '''.strip(),
+    "_rounded": '''
+def _rounded(t):
+    """``t``, and nothing else: but XLA adds to a product before it is rounded."""
+    return tf.where(tf.math.is_nan(t), tf.constant(float("nan"), t.dtype), t)
+'''.strip(),
 }
 
 GRADIENT_HELPERS = {

@@ -120,7 +120,8 @@ def exponential(exponent: Exponent, name: str, fmt: Format, shift: int = 0) -> N
         slope.append(_times(coefficient, _difference_quotient(x, head, power)))
     if shift:
         exact.append(const(-shift))
-    leading, correction = _sum(exact), _sum([*small, (x - head) * _sum(slope)])
+    # Rounded, for where XLA computes the argument twice, it may round the product before it adds, or not.
+    leading, correction = _sum(exact), node("rounded", _sum([*small, (x - head) * _sum(slope)]))
     argument = leading + correction
     lost = correction - (argument - leading)
     rounded = node("exp", argument)
