@@ -280,6 +280,9 @@ _BACK: dict[str, Callable[..., sp.Basic]] = {
     "or": sp.Or,
     "not": sp.Not,
     "keep": lambda a: a,
+    "rounded": lambda a: a,
+    "rest_of_product": lambda a, b, product: sp.S.Zero,
+    "rest_of_sum": lambda a, b, total: sp.S.Zero,
     "where": lambda c, a, b: sp.Piecewise((a, c), (b, True)),
 }
 

@@ -117,6 +117,31 @@ def _nearest_number(largest: Any) -> Any:
     return np.clip(largest, -np.finfo(np.float64).max, np.finfo(np.float64).max)
 
 
+# Splits a float64 into halves whose products are exact.
+_SPLITTER = 2.0**27 + 1
+
+
+def _rest_of_product(a: Any, b: Any, product: Any) -> Any:
+    """As the emitted function: a·b - product (T. J. Dekker, Numerische Mathematik 18, 1971)."""
+    (high, low), (high2, low2) = _halves(a), _halves(b)
+    whole = a * b
+    rest = high * high2 - whole + high * low2 + low * high2 + low * low2
+    return whole - product + rest
+
+
+def _halves(value: Any) -> tuple[Any, Any]:
+    scaled = value * _SPLITTER
+    high = scaled - (scaled - value)
+    return high, value - high
+
+
+def _rest_of_sum(a: Any, b: Any, total: Any) -> Any:
+    """As the emitted function: a + b - total."""
+    whole = a + b
+    part = whole - a
+    return whole - total + (a - (whole - part) + (b - part))
+
+
 _TABLE = [
     # arithmetic
     Op("add", 2, "{0} + {1}", np.add, operator.add, noun="total", precedence=5),
@@ -144,6 +169,11 @@ _TABLE = [
     Op("keep", 1, "_kept({0})", lambda a: np.maximum(a, 0.0), lambda a: a, noun="kept", exact=True),
     # a product that XLA must round before anything is added to it or taken from it
     Op("rounded", 1, "_rounded({0})", np.asarray, lambda a: a, noun="rounded", exact=True),
+    # what rounding took from a product, and from a sum: of the two arguments, and the result
+    Op("rest_of_product", 3, "_rest_of_product({0}, {1}, {2})", _rest_of_product,
+       lambda a, b, product: a * b - product, 4, "rest", exact=True),
+    Op("rest_of_sum", 3, "_rest_of_sum({0}, {1}, {2})", _rest_of_sum,
+       lambda a, b, total: a + b - total, 4, "rest", exact=True),
     # hyperbolic
     Op("sinh", 1, "tf.sinh({0})", np.sinh, arb.sinh, 20, "hyperbolic"),
     Op("cosh", 1, "tf.cosh({0})", np.cosh, arb.cosh, 20, "hyperbolic"),

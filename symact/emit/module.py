@@ -197,6 +197,30 @@ def _kept(x):
     """x ≥ 0 as it is; XLA would make a less exact exp(a + b) of exp(a) * exp(b)."""
     return tf.maximum(x, 0.0)
 '''.strip(),
+    "_rest_of_product": '''
+def _rest_of_product(a, b, product):
+    """What rounding took from the product a * b."""
+    a, b = (tf.convert_to_tensor(factor, product.dtype) for factor in (a, b))
+    if product.dtype == tf.float32:
+        exact = tf.cast(a, tf.float64) * tf.cast(b, tf.float64)
+        return tf.cast(exact - tf.cast(product, tf.float64), tf.float32)
+    (high, low), (high2, low2) = _halves(a), _halves(b)
+    return high * high2 - product + high * low2 + low * high2 + low * low2
+'''.strip(),
+    "_rest_of_sum": '''
+def _rest_of_sum(a, b, total):
+    """What rounding took from the sum a + b."""
+    a, b = (tf.convert_to_tensor(term, total.dtype) for term in (a, b))
+    part = _rounded(total - a)
+    return a - _rounded(total - part) + (b - part)
+'''.strip(),
+    "_halves": '''
+def _halves(t):
+    """Two numbers of half as many digits each, whose sum ``t`` is."""
+    scaled = _rounded(t * 134217729.0)
+    high = scaled - _rounded(scaled - t)
+    return high, t - high
+'''.strip(),
     "_rounded": '''
 def _rounded(t):
     """``t``, and nothing else: but XLA adds to a product before it is rounded."""

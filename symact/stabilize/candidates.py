@@ -13,6 +13,7 @@ from symact.derive import differentiate
 from symact.expressions import dag
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.branches import resolve
+from symact.stabilize.compensated import compensated
 from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line
 from symact.stabilize.exponents import exponents, split
@@ -50,12 +51,14 @@ def rewritten(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
 
 
 def with_exact_arguments(candidates: Iterable[Candidate], problem: Problem) -> Iterator[Candidate]:
-    """Those candidates with an exponential of a polynomial, its argument split, and those with a sine of a
-    multiple of pi, brought into one period."""
+    """Those candidates with an exponential of a polynomial, its argument split, or else of what is rounded,
+    compensated for that; and those with a sine of a multiple of pi, brought into one period."""
     for candidate in candidates:
         graph = split(candidate.graph, problem.name, problem.fmt)
         if graph is not candidate.graph:
             yield replace(candidate, name=f"{candidate.name}, argument split", graph=graph)
+        elif (graph := compensated(candidate.graph, problem.fmt)) is not candidate.graph:
+            yield replace(candidate, name=f"{candidate.name}, argument compensated", graph=graph)
         graph = reduced(candidate.graph, problem.name)
         if graph is not candidate.graph:
             yield replace(candidate, name=f"{candidate.name}, argument reduced", graph=graph)

@@ -18,8 +18,8 @@ from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
 from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FLOAT32, FLOAT32_IN_FLOAT64, FORMATS, Format
-from symact.stabilize.score import WRONG
-from symact.stabilize.search import BEARABLE, LOST, TARGET
+from symact.stabilize.score import LOST, WRONG
+from symact.stabilize.search import BEARABLE, TARGET
 from symact.stabilize.simulate import running_time
 from symact.stabilize.stable import Stable
 from symact.stabilize.task import Task

@@ -9,6 +9,10 @@ from symact.stabilize.formats import Array, Format
 # What a NaN or infinity counts where the truth is a number, and a number where the truth is inf:
 # more than any error that finite numbers can have, so that it is never traded for accuracy.
 WRONG = 2.0**80
+# Errors that leave no digit.
+LOST = 1e6
+# Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
+ROUGH = 256.0
 
 
 def ulp_error(computed: Array, truth: Array, remainder: Array, fmt: Format) -> Array:

@@ -12,17 +12,14 @@ import sympy as sp
 
 from symact.convert import to_graph
 from symact.graph import variables
+from symact.stabilize.all_parameters import for_all_parameters
 from symact.stabilize.candidates import (
-    capped,
     clamped,
     closed_forms,
     distinct,
-    floored,
     ground,
-    halves,
     rewritten,
     saturated,
-    saturated_halves,
     with_exact_arguments,
 )
 from symact.stabilize.cover import Ground, cover
@@ -39,10 +36,9 @@ from symact.stabilize.regimes import (
     bounds,
     choose,
     envelope,
-    price,
     settled,
 )
-from symact.stabilize.score import WRONG
+from symact.stabilize.score import ROUGH, WRONG
 from symact.stabilize.shortfall import excess, runs, weak_intervals
 from symact.stabilize.simulate import cost, running_time
 from symact.stabilize.stable import Stable, built, price_of, single_form, total_price
@@ -60,12 +56,6 @@ BEARABLE, _COSTLIER = 4.25, 2.0
 _POINTS = 700
 # Rounds of series where none is accurate, and of choices of regimes with the points where those failed.
 _ROUNDS, _ATTEMPTS, _DENSE_ATTEMPTS = 3, 5, 2
-# Errors (ULP) that leave no digit.
-LOST = 1e6
-# Forms with parameters whose input is kept within bounds: the best ones.
-_MOST_CLAMPED = 3
-# Above this target finite values are all that is wanted: no digits are bought, at roots or elsewhere.
-_ROUGH = 256.0
 
 
 def stabilize(
@@ -94,9 +84,9 @@ def stabilize(
         primal: what ``expression`` is the derivative of, if it is one.
     """
     parameters = parameters or {}
-    problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > _ROUGH)
+    problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > ROUGH)
     stable = _best(problem, target, primal)
-    if target <= _ROUGH:
+    if target <= ROUGH:
         problem, stable = _seen_closer(problem, stable, target)
         problem = problem.finally_checked()
         after = problem.judged(stable.graph)
@@ -104,7 +94,7 @@ def stabilize(
     return replace(
         stable,
         graph=with_shared_kernels(mended(stable.graph, problem, derivative)),
-        excess=excess(problem, stable.graph) if target <= _ROUGH or stable.after.worst > WRONG / 2 else 0.0,
+        excess=excess(problem, stable.graph) if target <= ROUGH or stable.after.worst > WRONG / 2 else 0.0,
         in_float64=fmt.working is not None,
     )
 
@@ -115,7 +105,7 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     before = problem.score(plain.graph)
     if problem.parameters:
-        return _for_all_parameters(problem, candidates, target, before)
+        return for_all_parameters(problem, candidates, target, before)
     single = _cheapest(problem, candidates, target, BEARABLE)
     if single and excess(problem, single.graph) <= max(target, _KEPT):
         return single_form(problem, single, before)
@@ -184,50 +174,13 @@ def _seen_closer(problem: Problem, stable: Stable, target: float) -> tuple[Probl
     return closer, replace(stable, before=before, after=closer.score(stable.graph))
 
 
-def _for_all_parameters(
-    problem: Problem, candidates: list[Candidate], target: float, before: Score
-) -> Stable:
-    """The best form for every value of the parameters, or the best on either side of 0: other thresholds
-    would depend on them."""
-
-    def tamed(forms: list[Candidate]) -> list[Candidate]:
-        """``forms`` and what keeps them within range, the best first."""
-        forms = distinct([*forms, *capped(forms, problem.fmt)])
-        forms.sort(key=lambda c: price_of(problem, c, target))
-        if problem.errors(forms[0].graph).max() <= target:
-            return forms
-        # Next to the best, the one that fails at the fewest points: it may do so for being out of range.
-        fewest = min(forms, key=lambda c: int((problem.errors(c.graph) > LOST).sum()))
-        best = distinct([*forms[:_MOST_CLAMPED], fewest])
-        forms = distinct([*forms, *clamped(best, problem.name, problem.fmt), *floored(best, problem.fmt)])
-        return sorted(forms, key=lambda c: price_of(problem, c, target))
-
-    candidates = tamed(distinct([*candidates, *rewritten(halves(problem))]))
-    if target > _ROUGH or problem.errors(candidates[0].graph).max() <= target:
-        return single_form(problem, candidates[0], before)
-    candidates = tamed(distinct([*candidates, *rewritten(saturated_halves(problem))]))
-    single, *_ = candidates
-    below, most = float(problem.fmt.number(-1)), problem.fmt.max
-    regimes, halved = [], False
-    for low, high in ((-most, below), (0.0, most)):
-        side = (problem.points >= low) & (problem.points <= high)
-        weights = problem.weights[side]
-        prices = {
-            c: float((weights * price(problem.errors(c.graph)[side], target)).sum()) for c in candidates
-        }
-        best = min(candidates, key=lambda c: prices[c])
-        halved = halved or prices[best] < prices[single] / 2
-        regimes.append(Regime(low, high, best))
-    return built(problem, tuple(regimes), 0, before) if halved else single_form(problem, single, before)
-
-
 def _proposed(
     problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
 ) -> list[Candidate]:
     """Closed forms, and forms of the e-graph where those fall short."""
     candidates = _with_closed_forms(problem, candidates, target)
     candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
-    if target <= _ROUGH and _falls_short(problem, candidates, target):
+    if target <= ROUGH and _falls_short(problem, candidates, target):
         candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
         candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
     own = [c for c in candidates if problem.name in variables(c.graph)]
@@ -238,7 +191,7 @@ def _proposed(
 
 
 def _with_closed_forms(problem: Problem, candidates: list[Candidate], target: float) -> list[Candidate]:
-    return distinct([*candidates, *rewritten(closed_forms(problem, rough=target > _ROUGH))])
+    return distinct([*candidates, *rewritten(closed_forms(problem, rough=target > ROUGH))])
 
 
 def _search(problem: Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:

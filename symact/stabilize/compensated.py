@@ -1,0 +1,96 @@
+"""Compensated: exp of an argument as if that had not been rounded.
+
+exp amplifies the rounding of its argument A by |A|. What every operation in A rounds away can be computed
+exactly (T. J. Dekker, "A floating-point technique for extending the available precision", Numerische
+Mathematik 18, 1971), and exp(A + rest) is exp(A)·(1 + rest). Unlike a split of the input (see
+``exponents``) this needs no numbers beforehand: parameters may be in it.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from symact.graph import Node, const, node, rebuild, walk
+from symact.stabilize.exponents import is_power_of_two
+from symact.stabilize.formats import Format
+
+_ZERO = const(0)
+
+
+def compensated(graph: Node, fmt: Format) -> Node:
+    """``graph`` with every exp whose argument is rounded compensated for that; itself where none is."""
+    exchanged = {}
+    for current in walk([graph]):
+        if current.op == "exp":
+            argument, rest = _with_rest(current.args[0], fmt)
+            if rest is not _ZERO:
+                # None is left where infinities meet, and far out it does not matter any more.
+                small = node("where", node("lt", node("abs", rest), 1), rest, 0)
+                exchanged[current] = node("exp", argument) * (const(1) + small)
+    return rebuild(graph, exchanged) if exchanged else graph
+
+
+def _with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
+    """A graph of ``current``, rounded step by step, and what that takes from it.
+
+    What is no arithmetic, such as a bound or another exponential, is taken as it is.
+    """
+    if current.op == "const":
+        assert current.value is not None
+        return current, _rest_of_constant(current.value, fmt)
+    if current.op == "neg":
+        inner, rest = _with_rest(current.args[0], fmt)
+        return -inner, _negated(rest)
+    if current.op == "abs":
+        inner, rest = _with_rest(current.args[0], fmt)
+        below = node("lt", inner, 0)
+        return node("abs", inner), rest if rest is _ZERO else node("where", below, -rest, rest)
+    if current.op == "square":
+        return _product(*[_with_rest(current.args[0], fmt)] * 2)
+    if current.op in ("add", "sub", "mul", "div"):
+        one, other = (_with_rest(arg, fmt) for arg in current.args)
+        if current.op == "mul":
+            return _product(one, other)
+        if current.op == "div":
+            return _quotient(one, other)
+        (a, rest), (b, rest2) = one, other
+        if current.op == "sub":
+            b, rest2 = -b, _negated(rest2)
+        total = node("rounded", a + b)
+        return total, _sum(node("rest_of_sum", a, b, total), _sum(rest, rest2))
+    return current, _ZERO
+
+
+def _product(one: tuple[Node, Node], other: tuple[Node, Node]) -> tuple[Node, Node]:
+    (a, rest), (b, rest2) = one, other
+    if any(n.value is not None and is_power_of_two(abs(n.value)) for n in (a, b)):
+        return a * b, _sum(_times(a, rest2), _times(b, rest))
+    product = node("rounded", a * b)
+    exact = node("rest_of_product", a, b, product)
+    return product, _sum(exact, _sum(_times(a, rest2), _times(b, rest)))
+
+
+def _quotient(one: tuple[Node, Node], other: tuple[Node, Node]) -> tuple[Node, Node]:
+    """a/b = q + (a - q·b)/b, of which a - q·b is exact."""
+    (a, rest), (b, rest2) = one, other
+    quotient = node("rounded", a / b)
+    left = -node("rest_of_product", quotient, b, a)
+    return quotient, _sum(left, _sum(rest, _negated(_times(quotient, rest2)))) / b
+
+
+def _rest_of_constant(value: sp.Expr, fmt: Format) -> Node:
+    held = sp.Rational(float(fmt.round(float(value))))
+    rest = (value - held).evalf(20)
+    return const(sp.Rational(float(rest))) if rest != 0 else _ZERO
+
+
+def _sum(one: Node, other: Node) -> Node:
+    return other if one is _ZERO else one if other is _ZERO else one + other
+
+
+def _times(factor: Node, rest: Node) -> Node:
+    return rest if rest is _ZERO else factor * rest
+
+
+def _negated(rest: Node) -> Node:
+    return rest if rest is _ZERO else -rest
