@@ -34,6 +34,7 @@ _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
 # Exponents, by digits of the format, at which exponentials are capped: their fourth powers stay in range,
 # or their squares, or they themselves.
+_CAPPED = ("exp", "cosh", "sinh", "erf", "erfc")
 _CAPS = {24: (20, 40, 80), 53: (40, 300, 650)}
 
 
@@ -81,9 +82,10 @@ def clamped(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator
 
 
 def capped(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:
-    """Forms whose exponentials do not grow beyond a cap, where what they decide is settled long since."""
+    """Forms whose exponentials do not grow beyond a cap, where what they decide is settled long since; nor
+    the arguments of erf, whose kernel squares them."""
     for candidate in candidates:
-        exponentials = [n for n in walk([candidate.graph]) if n.op in ("exp", "cosh", "sinh")]
+        exponentials = [n for n in walk([candidate.graph]) if n.op in _CAPPED]
         for cap in _CAPS[fmt.digits] if exponentials else ():
             graph = candidate.graph
             for current in exponentials:
