@@ -200,17 +200,18 @@ def _kept(x):
     "_rest_of_product": '''
 def _rest_of_product(a, b, product):
     """What rounding took from the product a * b."""
-    a, b = (tf.convert_to_tensor(factor, product.dtype) for factor in (a, b))
-    if product.dtype == tf.float32:
+    b = tf.convert_to_tensor(b, a.dtype)
+    if a.dtype == tf.float32:
         exact = tf.cast(a, tf.float64) * tf.cast(b, tf.float64)
         return tf.cast(exact - tf.cast(product, tf.float64), tf.float32)
     (high, low), (high2, low2) = _halves(a), _halves(b)
-    return high * high2 - product + high * low2 + low * high2 + low * low2
+    # Step by step: Grappler would add all of it up in another order.
+    rest = _rounded(high * high2 - product + high * low2)
+    return _rounded(rest + low * high2) + low * low2
 '''.strip(),
     "_rest_of_sum": '''
 def _rest_of_sum(a, b, total):
     """What rounding took from the sum a + b."""
-    a, b = (tf.convert_to_tensor(term, total.dtype) for term in (a, b))
     part = _rounded(total - a)
     return a - _rounded(total - part) + (b - part)
 '''.strip(),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from symact.graph import Node, const, node, rebuild, walk
+from symact.convert import to_sympy
+from symact.graph import Node, const, node, rebuild, variables, walk
 from symact.stabilize.exponents import is_power_of_two
 from symact.stabilize.formats import Format
 
@@ -35,9 +36,9 @@ def _with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
 
     What is no arithmetic, such as a bound or another exponential, is taken as it is.
     """
-    if current.op == "const":
-        assert current.value is not None
-        return current, _rest_of_constant(current.value, fmt)
+    if not variables(current):
+        value = to_sympy(current)
+        return const(value), _rest_of_constant(value, fmt)
     if current.op == "neg":
         inner, rest = _with_rest(current.args[0], fmt)
         return -inner, _negated(rest)
@@ -63,19 +64,27 @@ def _with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
 
 def _product(one: tuple[Node, Node], other: tuple[Node, Node]) -> tuple[Node, Node]:
     (a, rest), (b, rest2) = one, other
-    if any(n.value is not None and is_power_of_two(abs(n.value)) for n in (a, b)):
+    if _is_power_of_two(a) or _is_power_of_two(b):
         return a * b, _sum(_times(a, rest2), _times(b, rest))
     product = node("rounded", a * b)
-    exact = node("rest_of_product", a, b, product)
+    # The first is a tensor, in whose dtype the emitted function computes.
+    first, second = (b, a) if a.op == "const" else (a, b)
+    exact = node("rest_of_product", first, second, product)
     return product, _sum(exact, _sum(_times(a, rest2), _times(b, rest)))
 
 
 def _quotient(one: tuple[Node, Node], other: tuple[Node, Node]) -> tuple[Node, Node]:
     """a/b = q + (a - q·b)/b, of which a - q·b is exact."""
     (a, rest), (b, rest2) = one, other
+    if _is_power_of_two(b):
+        return a / b, rest if rest is _ZERO else rest / b
     quotient = node("rounded", a / b)
     left = -node("rest_of_product", quotient, b, a)
     return quotient, _sum(left, _sum(rest, _negated(_times(quotient, rest2)))) / b
+
+
+def _is_power_of_two(current: Node) -> bool:
+    return current.value is not None and is_power_of_two(abs(current.value))
 
 
 def _rest_of_constant(value: sp.Expr, fmt: Format) -> Node:
