@@ -1,10 +1,10 @@
 """Exponents: exp of a polynomial without the rounding of the polynomial.
 
 exp amplifies the rounding of its argument w by |w|. With x = h + d, where h has so few digits that the
-leading part of w(h) is exact, exp(w(x)) = exp(exact) · exp(small): the small argument gathers w(x) - w(h)
-and what the shortened coefficients leave. Every accurate erfc does this for x² (W. J. Cody, "Rational
-Chebyshev approximations for the error function", Mathematics of Computation 23, 1969); here it serves
-any polynomial up to degree 3.
+leading part of w(h) is exact, w(x) = exact + small: the small part gathers w(x) - w(h) and what the
+shortened coefficients leave. Every accurate erfc does this for x² (W. J. Cody, "Rational Chebyshev
+approximations for the error function", Mathematics of Computation 23, 1969), with an exponential of each
+part; one of the rounded sum will do, times 1 and what the sum lost. It serves any polynomial up to degree 3.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def exponents(expression: sp.Expr, name: str) -> Iterator[Exponent]:
 
 
 def exponential(exponent: Exponent, name: str, fmt: Format, shift: int = 0) -> Node:
-    """The graph of exp(exponent - shift), split into an exact and a small argument."""
+    """The graph of exp(exponent - shift), its argument split into an exact part and a small one."""
     if _is_exact(exponent):
         (coefficient,) = exponent.coefficients
         x = node("abs", var(name)) if exponent.magnitude else var(name)
