@@ -32,8 +32,8 @@ _CLAMPS = (2**13, 2**60)
 # As a share of the format's largest number: what is left to a factor of the input.
 _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
-# Exponents, by digits of the format, at which exponentials are capped: their fourth powers stay in range,
-# or their squares, or they themselves.
+# What is capped; and at which arguments, by digits of the format: fourth powers of the exponential stay in
+# range, or its square, or it itself.
 _CAPPED = ("exp", "cosh", "sinh", "erf", "erfc")
 _CAPS = {24: (20, 40, 80), 53: (40, 300, 650)}
 
