@@ -22,6 +22,9 @@ from symact.stabilize.truth import Truth
 
 # Above this size SymPy's polynomial arithmetic takes seconds.
 _MOST_NODES = 150
+# Keeps exponentials in range where results are that a polynomial multiplies them to. Of all about as large,
+# exp(-37) is closest to a float32 and to a float64: a hundredth of a rounding error off.
+_SHIFT = 37
 _UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 
 
@@ -166,9 +169,12 @@ def _halved_exponent(
     if power < 0:
         root = const(1) / root
     yield "exp(-|u|/2)²", root * (root * _graph(rest, families, {}))
-    # So far out that there is nothing left of t beside 1.
+    # So far out that there is nothing left of t beside 1; the shift is exact there.
     limit = rest.subs(t, 0)
-    if limit != 0 and not limit.has(*_UNDEFINED):
+    if power > 0 and limit != 0 and not limit.has(*_UNDEFINED):
+        exponent = _minus_magnitude(replace(family, exponent=family.exponent * power))
+        moderate = node("exp", exponent + const(_SHIFT)) * _graph(limit, families, {})
+        yield "exp(s-|u|), far out", const(sp.exp(-_SHIFT)) * node("rounded", moderate)
         yield "exp(-|u|/2)², far out", root * (root * _graph(limit, families, {}))
 
 

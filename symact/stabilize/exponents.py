@@ -164,8 +164,9 @@ def split(graph: Node, name: str, fmt: Format) -> Node:
             found = polynomial(to_sympy(current.args[0]), name)
             if found is not None and not _is_exact(found[0]):
                 exponent, rest = found
-                whole = exponential(exponent, name, fmt)
-                exchanged[current] = whole if rest == 0 else const(sp.exp(rest)) * whole
+                shift = -int(rest) if rest.is_Integer else 0
+                whole = exponential(exponent, name, fmt, shift)
+                exchanged[current] = whole if rest == -shift else const(sp.exp(rest)) * whole
     return rebuild(graph, exchanged) if exchanged else graph
 
 
