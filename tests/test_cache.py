@@ -57,6 +57,17 @@ def test_a_damaged_entry_is_as_good_as_none(folder, damage):
     assert cache.load(next(folder.glob("*.json")).stem) is not None  # mended
 
 
+@pytest.mark.parametrize(
+    "text", [SMALL, "x*(1+erf(x/sqrt(2)))/2", "exp(-x**2/2)/sqrt(2*pi)", "x/(1+exp(-x))"]
+)
+def test_every_entry_is_found_again(text, folder):
+    """Whatever constants are in it: roots, exponentials, pi."""
+    translate(text, order=1)
+    entries = [entry.stem for entry in folder.glob("*.json")]
+    assert entries
+    assert all(cache.load(entry) is not None for entry in entries)
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -173,6 +173,6 @@ def _decoded(entry: dict[str, Any]) -> Stable:
 
 def _number(text: str) -> sp.Expr:
     """An exact number from SymPy's spelling of it, by symact's own grammar: never evaluated as Python."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, TypeError):  # SymPy raises the one or the other
         return sp.Rational(text)
     return sp.nan if text == "nan" else parse_text(text)
