@@ -46,7 +46,7 @@ def for_all_parameters(problem: Problem, candidates: list[Candidate], target: fl
     candidates = tamed([*candidates, *with_exact_arguments(promising, problem)])
     if problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
-    candidates = tamed(distinct([*candidates, *rewritten(saturated_halves(problem))]))
+    candidates = tamed([*candidates, *rewritten(saturated_halves(problem))])
     single, *_ = candidates
     below, most = float(problem.fmt.number(-1)), problem.fmt.max
     regimes, halved = [], False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sympy as sp
 
 from symact.convert import to_sympy
-from symact.graph import Node, const, node, rebuild, variables, walk
+from symact.graph import Node, const, node, rebuild, steps, variables, walk
 from symact.stabilize.exponents import is_power_of_two
 from symact.stabilize.formats import Format
 
@@ -19,10 +19,13 @@ _ZERO = const(0)
 
 
 def compensated(graph: Node, fmt: Format) -> Node:
-    """``graph`` with every exp whose argument is rounded compensated for that; itself where none is."""
+    """``graph`` with every exp whose argument is rounded compensated for that; itself where none is.
+
+    What was rounded on purpose has been made up for: its exponential is left as it is.
+    """
     exchanged = {}
     for current in walk([graph]):
-        if current.op == "exp":
+        if current.op == "exp" and all(below.op != "rounded" for below in steps(current)):
             argument, rest = _with_rest(current.args[0], fmt)
             if rest is not _ZERO:
                 # None is left where infinities meet, and far out it does not matter any more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -101,8 +101,7 @@ def stabilize(
 
 def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     plain = Candidate("as written", to_graph(problem.expression))
-    candidates = distinct([plain, *rewritten([plain])])
-    candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
+    candidates = _joined([], rewritten([plain]), problem)
     before = problem.score(plain.graph)
     if problem.parameters:
         return for_all_parameters(problem, candidates, target, before)
@@ -133,7 +132,7 @@ def _chosen(
     regimes = _search(area, proposed, target)
     stable = built(problem, regimes, side, before)
     if target > TARGET:
-        candidates = _with_closed_forms(problem, proposed, target) if side else proposed
+        candidates = distinct([*proposed, *_closed_forms(problem, target)]) if side else proposed
         cheapest = _cheapest(problem, candidates, target, target)
         if cheapest is not None and cost(cheapest.graph) < cost(stable.graph):
             return single_form(problem, cheapest, before)
@@ -178,11 +177,9 @@ def _proposed(
     problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
 ) -> list[Candidate]:
     """Closed forms, and forms of the e-graph where those fall short."""
-    candidates = _with_closed_forms(problem, candidates, target)
-    candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
+    candidates = _joined(candidates, _closed_forms(problem, target), problem)
     if target <= ROUGH and _falls_short(problem, candidates, target):
-        candidates = distinct([*candidates, *rewritten(saturated(problem, primal))])
-        candidates = distinct([*candidates, *with_exact_arguments(candidates, problem)])
+        candidates = _joined(candidates, rewritten(saturated(problem, primal)), problem)
     own = [c for c in candidates if problem.name in variables(c.graph)]
     if (_errors(problem, own).min(axis=0) > WRONG / 2).any():
         # Nothing finite is known there: at least the input's multiples are kept from overflow.
@@ -190,8 +187,14 @@ def _proposed(
     return candidates
 
 
-def _with_closed_forms(problem: Problem, candidates: list[Candidate], target: float) -> list[Candidate]:
-    return distinct([*candidates, *rewritten(closed_forms(problem, rough=target > ROUGH))])
+def _joined(known: list[Candidate], others: Iterable[Candidate], problem: Problem) -> list[Candidate]:
+    """``known`` and those of the ``others`` that are not, with what their arguments are made exact to."""
+    others = list(others)
+    return distinct([*known, *others, *with_exact_arguments(others, problem)])
+
+
+def _closed_forms(problem: Problem, target: float) -> Iterator[Candidate]:
+    return rewritten(closed_forms(problem, rough=target > ROUGH))
 
 
 def _search(problem: Problem, candidates: list[Candidate], target: float) -> tuple[Regime, ...]:
