@@ -41,6 +41,24 @@ def compiled():
 
 
 @pytest.fixture(scope="session")
+def value_and_gradient():
+    """``f(activation, jit_compile)``: a function of one input to value and gradient, in one graph."""
+    import tensorflow as tf
+
+    def of(activation: Any, jit_compile: bool) -> Any:
+        @tf.function(jit_compile=jit_compile)
+        def both(x: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = activation(x)
+            return y, tape.gradient(y, x)
+
+        return both
+
+    return of
+
+
+@pytest.fixture(scope="session")
 def value_and_gradients():
     """``f(activation, points, dtype)``: value, first and second derivative as float64 arrays."""
     import tensorflow as tf

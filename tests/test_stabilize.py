@@ -99,19 +99,12 @@ def test_value_and_gradient_against_truth(text, dtype, compiled, value_and_gradi
     ],
 )
 @pytest.mark.parametrize("xla", [False, True])
-def test_compilers_do_not_undo_it(text, xla, compiled):
+def test_compilers_do_not_undo_it(text, xla, compiled, value_and_gradient):
     """Grappler and XLA reassociate constants and merge exponentials, and XLA computes what value and gradient
     share once or twice, rounding products before it adds to them or not; the forms must survive all that."""
     activation = compiled(text, jit_compile=False)
     points = sample(FLOAT32, (-np.inf, np.inf), 1500, 7)
-
-    @tf.function(jit_compile=xla)
-    def run(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = activation(x)
-        return y, tape.gradient(y, x)
-
+    run = value_and_gradient(activation, xla)
     expression = activation.formula.expression
     exact = (expression, differentiate(expression, activation.formula.symbol("x")))
     for result, of in zip(run(tf.constant(points, tf.float32)), exact, strict=True):

@@ -45,19 +45,11 @@ def test_float64_where_it_does_not_but_for_speed(formula):
 
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("formula", IN_FLOAT64)
-def test_results_are_right_and_have_the_inputs_dtype(formula, jit, compiled):
+def test_results_are_right_and_have_the_inputs_dtype(formula, jit, compiled, value_and_gradient):
     activation = compiled(formula)
     upstream = np.ones(len(LARGE) if activation.formula.keeps_axis else 1, np.float32)
     value, gradients = Truth(formula)({"x": LARGE}, upstream)
-
-    @tf.function(jit_compile=jit)
-    def both(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = activation(x)
-        return y, tape.gradient(y, x)
-
-    y, gradient = both(tf.constant(LARGE))
+    y, gradient = value_and_gradient(activation, jit)(tf.constant(LARGE))
     assert y.dtype == gradient.dtype == tf.float32
     assert ulp(y, value) < 1
     assert ulp(gradient, *gradients["x"]) < 1

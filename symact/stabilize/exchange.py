@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from symact.graph import steps
+from symact.stabilize.candidates import distinct
 from symact.stabilize.formats import Array
 from symact.stabilize.problem import Problem
+from symact.stabilize.recheck import errors_within
 from symact.stabilize.regimes import Candidate, Regime, price
 from symact.stabilize.simulate import cost_of
 
@@ -37,7 +39,7 @@ def exchanged(
         most: the error in ULP that a form may have as well, where the whole has it already.
     """
     serves = _serving(problem, regimes, target, most)
-    forms = list({c.graph: c for c in [*(r.candidate for r in regimes), *candidates]}.values())
+    forms = distinct([*(regime.candidate for regime in regimes), *candidates])
     number = {form.graph: at for at, form in enumerate(forms)}
     nodes = {n: at for at, n in enumerate({n: None for form in forms for n in steps(form.graph)})}
     prices = np.array([cost_of(n) for n in nodes])
@@ -64,19 +66,15 @@ def _serving(
 ) -> Callable[[Candidate, Regime], bool]:
     """Whether a form may take over one of ``regimes``: where it errs by no more than is aimed at, than the
     form in place does, or, up to ``most``, than the whole does at worst."""
-    judges = [(judge, problem.excused(judge)) for judge in problem.judges()]
 
     @cache
     def judged(candidate: Candidate, regime: Regime) -> tuple[float, float]:
         """The worst error within the regime, and what all errors there cost."""
         worst = total = 0.0
-        for judge, excused in judges:
-            inside = (judge.points >= regime.low) & (judge.points <= regime.high)
-            if inside.any():
-                there = judge.between(regime.low, regime.high)
-                errors = problem.errors_in(candidate.graph, there) - excused[inside]
-                worst = max(worst, float(errors.max()))
-                total += float(price(errors, target).sum())
+        for judge in problem.judges():
+            errors = errors_within(problem, judge, regime, candidate.graph)
+            worst = max(worst, float(errors.max(initial=0.0)))
+            total += float(price(errors, target).sum())
         return worst, total
 
     own = {regime: judged(regime.candidate, regime) for regime in regimes}

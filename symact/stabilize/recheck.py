@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from symact.graph import Node
 from symact.stabilize.formats import Array
-from symact.stabilize.problem import Problem
+from symact.stabilize.problem import Problem, Sample
 from symact.stabilize.regimes import Regime
 from symact.stabilize.sampling import sample
 
@@ -48,19 +49,19 @@ def errors_of(problem: Problem, regimes: Sequence[Regime], points: Array) -> Arr
     return errors
 
 
+def errors_within(problem: Problem, judge: Sample, regime: Regime, graph: Node) -> Array:
+    """Errors of ``graph`` at the judge's points in ``regime``, less what roots account for."""
+    inside = (judge.points >= regime.low) & (judge.points <= regime.high)
+    errors = problem.errors_in(graph, judge.between(regime.low, regime.high))
+    return np.asarray(errors - problem.excused(judge)[inside])
+
+
 def failing(problem: Problem, regimes: Sequence[Regime], bearable: float) -> tuple[Array, Array]:
     """Of the very many points those at which the form of its regime errs by more than ``bearable`` ULP, the
     worst ones, and the truth there."""
-    points, values, errors = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
-    excused = problem.excused(problem.checks)
     ((truth, _),) = problem.checks.values
-    for regime in regimes:
-        inside = (problem.checks.points >= regime.low) & (problem.checks.points <= regime.high)
-        there = problem.checks.between(regime.low, regime.high)
-        points.append(there.points)
-        values.append(truth[inside])
-        errors.append(problem.errors_in(regime.candidate.graph, there) - excused[inside])
-    all_errors = np.concatenate(errors)
-    worst = np.argsort(-all_errors, kind="stable")[:_MOST_FAILING]
-    worst = worst[all_errors[worst] > bearable]
-    return np.concatenate(points)[worst], np.concatenate(values)[worst]
+    # The regimes follow each other without a gap, as the points do.
+    errors = np.concatenate([errors_within(problem, problem.checks, r, r.candidate.graph) for r in regimes])
+    worst = np.argsort(-errors, kind="stable")[:_MOST_FAILING]
+    worst = worst[errors[worst] > bearable]
+    return problem.checks.points[worst], truth[worst]
