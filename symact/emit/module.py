@@ -10,7 +10,7 @@ from symact.emit.docstring import Variant, docstring
 from symact.emit.fit import fitted
 from symact.emit.function import ARGUMENT_HELPERS, arguments, function
 from symact.emit.layer import layer
-from symact.emit.printer import POLYNOMIAL, body, wrapped_call
+from symact.emit.printer import FUSED, POLYNOMIAL, body, wrapped_call
 from symact.formula import Formula
 from symact.schedule import Kernel, Schedule
 
@@ -85,14 +85,14 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
     title = variant.title(kernel.wrt)
     jit = [JIT] if schedule.jit_compile else []
     if kernel.float32 is kernel.float64 and not kernel.widened:
-        text = _definition(f"_{title}", formula, _body(formula, kernel, "float64"))
+        text = _definition(f"_{title}", formula, _body(schedule, formula, kernel, "float64"))
         yield "\n".join([*jit, text])
         return
     shared = kernel.float32 is kernel.float64
     narrow = f"_{title}_{'float64' if shared else 'widened' if kernel.widened else 'float32'}"
     if not shared:
-        yield _definition(narrow, formula, _body(formula, kernel, "float32"))
-    yield _definition(f"_{title}_float64", formula, _body(formula, kernel, "float64"))
+        yield _definition(narrow, formula, _body(schedule, formula, kernel, "float32"))
+    yield _definition(f"_{title}_float64", formula, _body(schedule, formula, kernel, "float64"))
     passed = arguments(formula)
     choice = [
         f"if {formula.inputs[0]}.dtype == tf.float64:",
@@ -107,10 +107,16 @@ def _kernel(schedule: Schedule, variant: Variant, kernel: Kernel) -> Iterator[st
     yield "\n".join([*jit, _definition(f"_{title}", formula, choice)])
 
 
-def _body(formula: Formula, kernel: Kernel, format_name: str) -> list[str]:
+def _body(schedule: Schedule, formula: Formula, kernel: Kernel, format_name: str) -> list[str]:
     graph = kernel.float32 if format_name == "float32" else kernel.float64
     taken = {*formula.inputs, *(p.name for p in formula.parameters), "tf", "keras", formula.name}
-    return body(graph, formula.inputs[0], taken, narrow=format_name == "float32" and not kernel.widened)
+    return body(
+        graph,
+        formula.inputs[0],
+        taken,
+        narrow=format_name == "float32" and not kernel.widened,
+        tensors=formula.inputs if schedule.jit_compile else (),
+    )
 
 
 def _definition(name: str, formula: Formula, lines: list[str]) -> str:
@@ -191,6 +197,11 @@ def {POLYNOMIAL}(x, *coefficients):
     for coefficient in coefficients[-2::-1]:
         total = coefficient + x * total
     return total
+'''.strip(),
+    FUSED: f'''
+def {FUSED}(t):
+    """``t``, for several uses: XLA would write it to memory first, but does not so with a maximum."""
+    return tf.maximum(t, float("-inf"))
 '''.strip(),
     "_kept": '''
 def _kept(x):

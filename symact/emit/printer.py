@@ -7,7 +7,7 @@ nothing is reassociated. Every line fits in 88 columns.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -23,9 +23,15 @@ _SHORTEST_CHAIN = 4
 _COMMUTATIVE = {"max", "min", "eq", "ne"}
 # The function of the emitted module that evaluates polynomials.
 POLYNOMIAL = "_polynomial"
+# And the one that keeps XLA from writing an intermediate result to memory.
+FUSED = "_fused"
+# What XLA calls expensive costs so much at least.
+_EXPENSIVE = 4
 
 
-def body(root: Node, input_name: str, taken: Iterable[str], *, narrow: bool) -> list[str]:
+def body(
+    root: Node, input_name: str, taken: Iterable[str], *, narrow: bool, tensors: Collection[str] = ()
+) -> list[str]:
     """The statements of a function that returns ``root``, without indentation.
 
     Args:
@@ -33,8 +39,9 @@ def body(root: Node, input_name: str, taken: Iterable[str], *, narrow: bool) -> 
         input_name: the tensor that decides shape and dtype of the result.
         taken: names that temporaries must not have.
         narrow: whether constants are needed in float32 only, which takes fewer digits.
+        tensors: the inputs, where XLA is to make one kernel of the function.
     """
-    printer = _Printer([_folded(root)], input_name, set(taken), narrow)
+    printer = _Printer([_folded(root)], input_name, set(taken), narrow, tensors)
     return printer.statements()
 
 
@@ -61,7 +68,14 @@ def bodies(
 
 
 class _Printer:
-    def __init__(self, roots: Sequence[Node], input_name: str, taken: set[str], narrow: bool) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Node],
+        input_name: str,
+        taken: set[str],
+        narrow: bool,
+        tensors: Collection[str] = (),
+    ) -> None:
         self.roots, self.input, self.taken, self.narrow = list(roots), input_name, taken, narrow
         self.uses = Counter(arg for current in walk(roots) for arg in current.args)
         if len(self.roots) > 1:
@@ -69,6 +83,7 @@ class _Printer:
         self.lines: list[str] = []
         self.named: dict[Node, str] = {}
         self.polynomials, self.inside = _polynomials(self.roots, self.uses)
+        self.unfused = {n for n in walk(roots) if self.uses[n] > 1 and _is_written(n, tensors)}
 
     def statements(self) -> list[str]:
         (root,) = self.roots
@@ -86,7 +101,9 @@ class _Printer:
             texts[current] = self._text(current, texts)
             is_named = current.args and (self.uses[current] > 1 or OPS[current.op].parts)
             if is_named and current not in self.named:
-                texts[current] = (self._name(current, texts[current][0]), _ATOM)
+                text = texts[current][0]
+                text = f"{FUSED}({text})" if current in self.unfused else text
+                texts[current] = (self._name(current, text), _ATOM)
         return texts
 
     def _shaped(self, root: Node, text: str) -> str:
@@ -185,6 +202,18 @@ class _Printer:
         if np.isinf(value) or np.isnan(value):
             return f'float("{value}")'
         return repr(value).replace("e+", "e")
+
+
+def _is_written(current: Node, tensors: Collection[str]) -> bool:
+    """Whether XLA would write ``current`` to memory, if it is used more than once.
+
+    That is what it does with expensive operations on more than one array, however many kernels use them
+    (``InstructionFusion::ComputeGloballyUnfusible``).
+    """
+    if not current.args or OPS[current.op].exact or OPS[current.op].cost < _EXPENSIVE:
+        return False
+    arrays = [variables(arg).intersection(tensors) for arg in current.args]
+    return sum(map(bool, arrays)) > 1 or len(frozenset().union(*arrays)) > 1
 
 
 def wrapped_call(head: str, arguments: list[str], indent: int) -> list[str]:
