@@ -12,22 +12,23 @@ from symact.agreement import agrees
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
 from symact.growth import with_growth
+from symact.mixed import mixed
 from symact.near_one import with_means_beyond_one
 from symact.others import with_others
 from symact.program import Map, Program
+from symact.reduced import REDUCING, reduced_nodes
 from symact.rescale import rescale
 from symact.reverse import vjp
 from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_functions import with_functions
-from symact.stage_graphs import REDUCTIONS, Builder
+from symact.stage_graphs import Builder
 from symact.stage_rewrites import with_covariances, with_second_projections, with_ties
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
 
 _ORDER = 2
-_REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum")
 # Sums less one of their terms, means next to 1, what grows, all sums, and functions of compound arguments.
 _REWRITINGS: tuple[Callable[[Program], Program], ...] = (
     with_others,
@@ -78,9 +79,10 @@ def schedule_axis(
         chain = programs(program, order, ties, rewritten=False)
         graphs, kept = _graphs(program, chain, at_zero, prefer)
     widened = prefer != "fast" and not float32_serves(program.formula, graphs["float32"], graphs["float64"])
-    if widened:  # the result, rounded to float32, does not stand for what it was
-        kept["float64"] = [current for current in kept["float64"] if current not in graphs["float64"][0]]
-    if widened or _same(graphs):
+    if widened:
+        graphs["float32"] = mixed(program.formula, graphs["float32"], graphs["float64"], prefer)
+        kept["float32"] = _kept(*graphs["float32"][:2])
+    if _same(graphs):
         graphs = {"float64": graphs["float64"]}
     return AxisSchedule(
         formula=program.formula,
@@ -138,7 +140,7 @@ def _masked(graph: Node, name: str, program: Program) -> Node:
 def _kept(forward: Sequence[Node], backward: Sequence[Node]) -> list[Node]:
     """What backward takes from forward: reduced values, which are small, and the result itself."""
     known = set(walk(forward))
-    reduced = _reduced(known)
+    reduced = reduced_nodes(known)
     found: dict[Node, None] = {}
     seen: set[Node] = set()
     stack = list(backward)
@@ -161,21 +163,9 @@ def _follows(current: Node, kept: set[Node], reduced: set[Node]) -> bool:
         return True
     return (
         current in reduced
-        and current.op not in _REDUCING
+        and current.op not in REDUCING
         and all(_follows(a, kept, reduced) for a in current.args)
     )
-
-
-def _reduced(nodes: set[Node]) -> set[Node]:
-    """Nodes that have the reduced shape: reductions, and what is computed of them alone."""
-    found: set[Node] = set()
-    for current in walk(nodes):
-        if current.op in _REDUCING or (
-            any(arg in found for arg in current.args)
-            and all(arg in found or arg.op == "const" for arg in current.args)
-        ):
-            found.add(current)
-    return found
 
 
 def _lines(program: Program) -> list[str]:
@@ -201,7 +191,9 @@ def _conventions(program: Program, ties: str, at_zero: str, widened: bool, agree
         shared = "shared equally by all" if ties == "share" else "that of the first"
         lines.append(f"where several elements reach an extremum, its gradient is {shared}")
     if widened:
-        lines.append("float32 is computed in float64: its own range or digits do not hold what is in between")
+        lines.append(
+            "float32 is computed in float64 where its own range or digits do not hold what is in between"
+        )
     if not agreed:
         lines.append(
             "the stages are computed as written: what was made of them did not agree with the formula"

@@ -96,15 +96,17 @@ def _over_last(reduction: Callable[..., Any]) -> Callable[..., Any]:
 _SCALED_SUM, _SHIFTED_SUM = ("scale", "total"), ("shift", "total")
 
 
-def _power_of_two(largest: Any) -> Any:
-    """As the emitted ``_scale``: the largest power of two up to ``largest``, within float32's range."""
-    sizes = np.exp2(np.clip(np.floor(np.log2(largest)), -126, 126))
+def power_of_two(largest: Any, most: int = 126) -> Any:
+    """As the emitted ``_scale``: the largest power of two up to ``largest``, of float32 or of another format
+    whose exponents go to ``most``."""
+    sizes = np.exp2(np.clip(np.floor(np.log2(largest)), -most, most))
     return np.where((largest > 0) & np.isfinite(largest), sizes, 1.0)
 
 
-def _scaled_sum(vector: Any, power: Any, least: Any) -> Any:
+def scaled_sum(vector: Any, power: Any, least: Any, most: int = 126) -> Any:
+    """As the emitted ``_scaled_sum``; ``most`` is as for ``power_of_two``."""
     size = np.abs(vector)
-    scale = _power_of_two(np.maximum(np.max(size, axis=-1, keepdims=True), least))
+    scale = power_of_two(np.maximum(np.max(size, axis=-1, keepdims=True), least), most)
     return scale, np.sum((size / scale) ** power, axis=-1, keepdims=True)
 
 
@@ -174,6 +176,9 @@ _TABLE = [
        lambda a, b, product: a * b - product, 4, "rest", exact=True),
     Op("rest_of_sum", 3, "_rest_of_sum({0}, {1}, {2})", _rest_of_sum,
        lambda a, b, total: a + b - total, 4, "rest", exact=True),
+    # from one format to the other
+    Op("widen", 1, "tf.cast({0}, tf.float64)", np.asarray, lambda a: a, noun="wide", exact=True),
+    Op("narrow", 1, "tf.cast({0}, tf.float32)", np.asarray, None, noun="narrow", exact=True),
     # hyperbolic
     Op("sinh", 1, "tf.sinh({0})", np.sinh, arb.sinh, 20, "hyperbolic"),
     Op("cosh", 1, "tf.cosh({0})", np.cosh, arb.cosh, 20, "hyperbolic"),
@@ -198,9 +203,9 @@ _TABLE = [
     Op("first", 1, "_first({0}, axis)", lambda values: values[..., :1], None, 1, "first", exact=True),
     # a maximum as a shift of exponents, and as a scale of squares
     Op("shift", 1, "_shift({0})", _nearest_number, None, noun="shift", exact=True),
-    Op("scale", 1, "_scale({0})", _power_of_two, None, noun="scale", exact=True),
+    Op("scale", 1, "_scale({0})", power_of_two, None, noun="scale", exact=True),
     # a power of two next to a norm, and the sum of the vector's powers divided by that one's
-    Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", _scaled_sum, None, 4, parts=_SCALED_SUM),
+    Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", scaled_sum, None, 4, parts=_SCALED_SUM),
     # what exponents are shifted by, and the sum of the exponentials
     Op("shifted_sum", 1, "_shifted_sum({0}, axis, mask)", _shifted_sum, None, 10, parts=_SHIFTED_SUM),
     Op("shift_of", 1, "{0}", lambda pair: pair[0], None, noun="shift", exact=True, part=0),

@@ -76,7 +76,7 @@ class AxisSchedule:
         order: how many times the function can be differentiated by its own formulas.
         graphs: by format, the results of the value, of its VJP, and of that one's VJP.
         kept: by format, the value's intermediate results that the VJP is given.
-        widened: whether float32 is computed in float64 and rounded at the end.
+        widened: whether float32 is computed in float64 in part.
         jit_compile: whether the functions carry ``tf.function(jit_compile=True)``.
         stages: lines for the docstring: the stages of the value and of its VJP.
         conventions: lines for the docstring.

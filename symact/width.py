@@ -39,21 +39,21 @@ def float32_serves(
         narrow: the graphs of the value and of its VJP in float32; the value's is the only one of its level.
         wide: the same in float64.
     """
-    values = _samples(formula)
+    values = samples(formula)
     with np.errstate(all="ignore"):
-        (truth,), exact = _levels(wide, values, FLOAT64)
-        (result,), computed = _levels(narrow, values, FLOAT32)
-        if _error(result, truth, np.zeros((1, 1))).max() > _BEARABLE_VALUE:
+        (truth,), exact = levels_at(wide, values, FLOAT64)
+        (result,), computed = levels_at(narrow, values, FLOAT32)
+        if errors(result, truth, np.zeros((1, 1))).max() > _BEARABLE_VALUE:
             return False
         # What a change of the variable by all of itself may change: terms of that size may cancel.
         whole = _largest(truth) * _largest(values["upstream"])
         return not any(
-            _error(found, gradient, whole / np.abs(values[name])).max() > _BEARABLE_GRADIENT
+            errors(found, gradient, whole / np.abs(values[name])).max() > _BEARABLE_GRADIENT
             for name, found, gradient in zip(formula.variables, computed, exact, strict=True)
         )
 
 
-def _samples(formula: Formula) -> dict[str, Array]:
+def samples(formula: Formula) -> dict[str, Array]:
     """By name, a vector a row, or a number a row: of inputs, parameters and the upstream."""
     random = np.random.default_rng(_RANDOM_SEED)
     shapes = _vectors(random)
@@ -98,7 +98,9 @@ def _vectors(random: Any) -> list[Array]:
 _MIXED = ([20, 0, -1], [38, 0, 1, 38], [-20, 0, -30], [0, 2])
 
 
-def _levels(levels: Sequence[Sequence[Node]], values: Mapping[str, Array], fmt: Format) -> list[list[Array]]:
+def levels_at(
+    levels: Sequence[Sequence[Node]], values: Mapping[str, Array], fmt: Format
+) -> list[list[Array]]:
     """The results of the value and of its VJP."""
     memo: dict[Node, Any] = {}
     return [[evaluated(root, values, fmt, memo) for root in roots] for roots in levels[:2]]
@@ -130,7 +132,7 @@ def _largest(values: Array) -> Array:
     return np.asarray(finite.max(axis=-1, keepdims=True))
 
 
-def _error(result: Array, truth: Array, scale: Array) -> Array:
+def errors(result: Array, truth: Array, scale: Array) -> Array:
     """Errors in ULP of float32 at the row's largest element, or at ``scale`` where that is larger."""
     within = np.isfinite(truth) & (np.abs(truth) < FLOAT32.max)
     size = np.maximum(_largest(np.where(within, truth, 0.0)), np.nan_to_num(scale))

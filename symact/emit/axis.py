@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from symact.casts import wide_nodes
 from symact.emit.axis_helpers import HELPERS
 from symact.emit.docstring import differentiability, paragraph, titled
 from symact.emit.function import ARGUMENT_HELPERS, axis_function
@@ -15,8 +16,6 @@ from symact.graph import Node, rebuild, var, variables
 from symact.ops import OPS
 from symact.schedule import AxisSchedule
 
-# Arguments that are no tensors of the formula's.
-_PASSED_ON = ("kept", "axis", "mask")
 _TITLES = ("value", "gradient", "second_gradient")
 
 
@@ -76,10 +75,6 @@ def _functions(schedule: AxisSchedule, level: int) -> Iterator[str]:
     formula, title = schedule.formula, _TITLES[level]
     jit = [JIT] if schedule.jit_compile else []
     given = _arguments(formula, level, kept=level == 1)
-    if schedule.widened:
-        yield "\n".join([*_definition(f"_{title}_float64", given), *_body(schedule, level, "float64")])
-        yield "\n".join([*jit, *_definition(f"_{title}", given), *_in_float64(formula, level, given)])
-        return
     if len(schedule.graphs) == 1:
         yield "\n".join([*jit, *_definition(f"_{title}", given), *_body(schedule, level, "float64")])
         return
@@ -89,21 +84,6 @@ def _functions(schedule: AxisSchedule, level: int) -> Iterator[str]:
     lines += [f"    {line}" for line in _call(f"return _{title}_float64(", given, 8)]
     lines += _call(f"return _{title}_float32(", given, 4)
     yield "\n".join([*jit, *_definition(f"_{title}", given), *lines])
-
-
-def _in_float64(formula: Formula, level: int, given: list[str]) -> list[str]:
-    """The body of a function that computes in float64 and rounds its results."""
-    passed = [f"tf.cast({name}, tf.float64)" if name not in _PASSED_ON else name for name in given]
-    first, title = formula.inputs[0], _TITLES[level]
-    if level == 0:
-        call = _call(f"{formula.result}, kept = _{title}_float64(", passed, 4)
-        return [*call, f"    return tf.cast({formula.result}, {first}.dtype), kept"]
-    return [
-        *_call(f"cotangents = _{title}_float64(", passed, 4),
-        f"    return tuple(tf.cast(t, {first}.dtype) for t in cotangents)"
-        if len(_results(formula, level)) > 1
-        else f"    return tf.cast(cotangents, {first}.dtype)",
-    ]
 
 
 def _definition(name: str, given: list[str]) -> list[str]:
@@ -124,8 +104,11 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         kept = [result, *(current for current in kept if current is not result)]
     taken = {*_arguments(formula, level, kept=True), "tf", "keras", formula.name, "length", "position"}
     lines: list[str] = []
+    wide: set[str] = set()
     if level == 1 and kept:
         names = _kept_names(kept, taken)
+        wide_results = wide_nodes(kept)
+        wide = {name for name, current in zip(names, kept, strict=True) if current in wide_results}
         lines.append(f"{', '.join(names)} = kept" if len(names) > 1 else f"({names[0]},) = kept")
         replaced: dict[Node, Node] = {n: var(name) for n, name in zip(kept, names, strict=True)}
         roots = [rebuild(root, replaced) for root in roots]
@@ -138,7 +121,8 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         lines.append(f"length = _length({first}, axis, mask)")
     if "position" in used:
         lines.append(f"position = _position({first}, axis)")
-    statements, texts = bodies(whole, first, taken, narrow=format_name == "float32")
+    narrow = format_name == "float32" and not schedule.widened
+    statements, texts = bodies(whole, first, taken, narrow=narrow, wide=wide)
     lines += statements
     if level == 0:
         if not variables(roots[0]) & {*formula.inputs}:

@@ -1,40 +1,61 @@
 """Helpers of emitted modules for formulas over an axis, by the name under which they are called."""
 
 HELPERS = {
-    "_summed_by_blocks": '''
-def _summed_by_blocks(t):
-    """The sum over the last axis: of blocks, several numbers at a time, then in float64.
+    "_blocks": '''
+def _blocks(t):
+    """``t`` with its last axis cut into [count, depth, lanes], and what is left over or None.
 
-    XLA computes the entries inside a short sum; for a long one it would write them to
-    memory first. And fewer rounding errors add up.
+    XLA computes the entries inside a short reduction, several at a time; for a long one it
+    would write them to memory first.
     """
     length, shape = t.shape[-1], tf.shape(t)
-    if length is not None and length <= 32:
-        return tf.reduce_sum(t, -1, keepdims=True)
     depth, lanes = 4, 32
     if length is not None:
         lanes = 32 if length >= 256 else 8
         depth = min((4, 3, 2), key=lambda depth: length % (lanes * depth))
     count = shape[-1] // (lanes * depth)
     whole = count * lanes * depth
-    rest = tf.zeros([], tf.float64)
+    rest = None
     if length is None or length % (lanes * depth):
-        rest = tf.reduce_sum(t[..., whole:], -1, keepdims=True)
-        t = t[..., :whole]
-    blocks = tf.reshape(t, tf.concat([shape[:-1], [count, depth, lanes]], 0))
+        t, rest = t[..., :whole], t[..., whole:]
+    return tf.reshape(t, tf.concat([shape[:-1], [count, depth, lanes]], 0)), rest
+'''.strip(),
+    "_summed_by_blocks": '''
+def _summed_by_blocks(t):
+    """The sum over the last axis: of blocks, then in float64, with fewer rounding errors."""
+    if t.shape[-1] is not None and t.shape[-1] <= 32:
+        return tf.reduce_sum(t, -1, keepdims=True)
+    blocks, rest = _blocks(t)
     sums = tf.cast(tf.reduce_sum(blocks, -2), tf.float64)
     # XLA would make one long sum of two that meet.
     total = tf.reduce_sum(_rounded(sums), [-2, -1])[..., tf.newaxis]
-    return tf.cast(total + tf.cast(rest, tf.float64), t.dtype)
+    if rest is not None:
+        total += tf.cast(tf.reduce_sum(rest, -1, keepdims=True), tf.float64)
+    return tf.cast(total, t.dtype)
+'''.strip(),
+    "_extremum_by_blocks": '''
+def _extremum_by_blocks(reduce, t):
+    """The extremum over the last axis by ``reduce``, of blocks and then of what these leave."""
+    if t.shape[-1] is not None and t.shape[-1] <= 32:
+        return reduce(t, -1, keepdims=True)
+    blocks, rest = _blocks(t)
+    found = reduce(_rounded(reduce(blocks, -2)), [-2, -1])[..., tf.newaxis]
+    if rest is None:
+        return found
+    return reduce(tf.concat([found, reduce(rest, -1, keepdims=True)], -1), -1, keepdims=True)
+'''.strip(),
+    "_in_blocks": '''
+def _in_blocks(t, axis):
+    """Whether a reduction of ``t`` over ``axis`` is done by blocks; a GPU's own are as good."""
+    last = axis == -1 or axis + 1 == t.shape.rank
+    return last and not tf.config.list_physical_devices("GPU")
 '''.strip(),
     "_sum": '''
 def _sum(t, axis, mask):
     """The sum over ``axis`` of the entries that ``mask`` leaves in."""
     if mask is not None:
         t = tf.where(mask, t, tf.zeros_like(t))
-    last = axis == -1 or axis + 1 == t.shape.rank
-    # A GPU has sums of its own that are as good.
-    if last and not tf.config.list_physical_devices("GPU"):
+    if _in_blocks(t, axis):
         return _summed_by_blocks(t)
     return tf.reduce_sum(t, axis, keepdims=True)
 '''.strip(),
@@ -43,6 +64,8 @@ def _max(t, axis, mask):
     """The maximum over ``axis`` of the entries that ``mask`` leaves in."""
     if mask is not None:
         t = tf.where(mask, t, t.dtype.min)
+    if _in_blocks(t, axis):
+        return _extremum_by_blocks(tf.reduce_max, t)
     return tf.reduce_max(t, axis, keepdims=True)
 '''.strip(),
     "_min": '''
@@ -50,6 +73,8 @@ def _min(t, axis, mask):
     """The minimum over ``axis`` of the entries that ``mask`` leaves in."""
     if mask is not None:
         t = tf.where(mask, t, t.dtype.max)
+    if _in_blocks(t, axis):
+        return _extremum_by_blocks(tf.reduce_min, t)
     return tf.reduce_min(t, axis, keepdims=True)
 '''.strip(),
     "_first": '''

@@ -28,15 +28,15 @@ def _tensor(value, dtype):
 }
 
 
-# By whether float32 is computed in float64, how narrow formats over an axis are.
+# By whether float32 is computed in float64 in part, how narrow formats over an axis are.
 _PRECISION = {
     False: [
         "    False are left out of every sum and extremum. float16 and bfloat16 compute in",
         "    float32 and round once.",
     ],
     True: [
-        "    False are left out of every sum and extremum. Narrower formats compute in float64",
-        "    and round at the end.",
+        "    False are left out of every sum and extremum. Narrower formats than float64 compute",
+        "    in it where they must, and round at the end.",
     ],
 }
 
@@ -111,7 +111,7 @@ def axis_function(formula: Formula, *, widened: bool, looped: bool) -> str:
 
     Args:
         formula: what it computes.
-        widened: whether float32 is computed in float64.
+        widened: whether float32 is computed in float64 in part.
         looped: whether there is a loop inside, which hides the result's shape.
     """
     first, *rest = formula.inputs

@@ -200,7 +200,7 @@ def {POLYNOMIAL}(x, *coefficients):
 '''.strip(),
     FUSED: f'''
 def {FUSED}(t):
-    """``t``, for several uses: XLA would write it to memory first, but does not so with a maximum."""
+    """``t``; XLA writes what is expensive and used twice to memory, but no maximum."""
     return tf.maximum(t, float("-inf"))
 '''.strip(),
     "_kept": '''

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from symact.casts import wide_nodes
 from symact.convert import is_known, to_sympy
 from symact.graph import Node, const, rebuild, variables, walk
 from symact.numbers import as_float
@@ -58,11 +59,14 @@ def _folded(root: Node) -> Node:
 
 
 def bodies(
-    roots: Sequence[Node], input_name: str, taken: set[str], *, narrow: bool
+    roots: Sequence[Node], input_name: str, taken: set[str], *, narrow: bool, wide: Collection[str] = ()
 ) -> tuple[list[str], list[str]]:
-    """Statements that compute several ``roots``, and the expressions that stand for those then."""
+    """Statements that compute several ``roots``, and the expressions that stand for those then.
+
+    ``wide`` variables are in float64, whatever the input is in; otherwise as for ``body``.
+    """
     folded = [_folded(root) for root in roots]
-    printer = _Printer(folded, input_name, taken, narrow)
+    printer = _Printer(folded, input_name, taken, narrow, wide=wide)
     texts = printer.assigned()
     return printer.lines, [texts[root][0] for root in folded]
 
@@ -75,7 +79,9 @@ class _Printer:
         taken: set[str],
         narrow: bool,
         tensors: Collection[str] = (),
+        wide: Collection[str] = (),
     ) -> None:
+        self.wide = wide_nodes(roots, wide)
         self.roots, self.input, self.taken, self.narrow = list(roots), input_name, taken, narrow
         self.uses = Counter(arg for current in walk(roots) for arg in current.args)
         if len(self.roots) > 1:
@@ -177,7 +183,7 @@ class _Printer:
     def _arguments(self, current: Node, op: Op, parts: list[tuple[str, int]]) -> list[str]:
         if current.op == "where" and current.args[1].op == "const" and not self.narrow:
             # tf.where takes the dtype of its first branch, and a Python number is float32.
-            first = f"tf.constant({parts[1][0]}, {self.input}.dtype)"
+            first = f"tf.constant({parts[1][0]}, {self._dtype(current)})"
             return [parts[0][0], first, parts[2][0]]
         if op.precedence == _ATOM:
             texts = [text for text, _ in parts]
@@ -185,7 +191,7 @@ class _Printer:
                 # As above; and maximum(x, 0) reads better than maximum(0, x) anyway.
                 if op.name in _COMMUTATIVE:
                     return texts[::-1]
-                texts[0] = f"tf.constant({texts[0]}, {self.input}.dtype)"
+                texts[0] = f"tf.constant({texts[0]}, {self._dtype(current)})"
             return texts
         arguments = []
         for i, (text, precedence) in enumerate(parts):
@@ -193,6 +199,9 @@ class _Printer:
             fits = precedence > op.precedence or (i == 0 and precedence == op.precedence)
             arguments.append(text if fits else f"({text})")
         return arguments
+
+    def _dtype(self, current: Node) -> str:
+        return "tf.float64" if current in self.wide else f"{self.input}.dtype"
 
     def _number(self, current: Node) -> str:
         value = as_float(current.value)

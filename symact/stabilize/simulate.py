@@ -72,7 +72,7 @@ def _apply(
     if op.boolean or op.name == "where":
         return np.asarray(result)
     if not op.exact:
-        result = result + _kernel_error(op.name, result, done[current.args[0]], fmt, shape)
+        result = result + kernel_error(op.name, result, done[current.args[0]], fmt, shape)
     return fmt.nearest(result)
 
 
@@ -86,7 +86,7 @@ def leaf(current: Node, values: Mapping[str, Array | float], fmt: Format) -> Arr
     return np.asarray(current.op == "true")
 
 
-def _kernel_error(
+def kernel_error(
     name: str, result: Array, argument: Array, fmt: Format, shape: tuple[int, ...]
 ) -> Array | float:
     """What the kernel adds to ``result`` before it is rounded."""
