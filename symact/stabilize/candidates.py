@@ -65,6 +65,12 @@ def with_exact_arguments(candidates: Iterable[Candidate], problem: Problem) -> I
             yield replace(candidate, name=f"{candidate.name}, argument reduced", graph=graph)
 
 
+def joined(known: list[Candidate], others: Iterable[Candidate], problem: Problem) -> list[Candidate]:
+    """``known`` and those of the ``others`` that are not, with what their arguments are made exact to."""
+    others = list(others)
+    return distinct([*known, *others, *with_exact_arguments(others, problem)])
+
+
 def clamped(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator[Candidate]:
     """Forms whose input is kept within bounds: those beyond which a function does not change any more,
     and those beyond which a multiple of the input overflows."""

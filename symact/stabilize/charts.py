@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
@@ -156,10 +156,16 @@ _MODERATE = 60.0
 
 
 def exponential_tail(
-    name: str, low: float, high: float, exponent: Exponent, power: sp.Rational, fmt: Format, bent: bool
+    name: str,
+    low: float,
+    high: float,
+    exponent: Exponent,
+    power: sp.Rational,
+    fmt: Format,
+    middle: float | None = None,
 ) -> Chart:
-    """Where it falls or grows as exp(w(x)): exp(w(x))·|x|**power times a polynomial in 1/|x|, or, ``bent``,
-    in (|x| - m)/(|x| + m), m the geometric middle of the interval.
+    """Where it falls or grows as exp(w(x)): exp(w(x))·|x|**power times a polynomial in 1/|x|, or, given a
+    ``middle`` m of the interval, in (|x| - m)/(|x| + m).
 
     Asymptotic series are in 1/|x|, and often end. Those that do not are better conditioned in the other
     variable, and reach further in (J. L. Schonfelder, "Chebyshev expansions for the error and related
@@ -183,14 +189,35 @@ def exponential_tail(
     def factor_at(x: arb) -> arb:
         return (exponent.at(x) - shift).exp() * _size(x, power)
 
-    if not bent:
+    if middle is None:
         return Chart(const(1) / size, factors, lambda v: sign / v, factor_at, 1 / far, 1 / near)
-    middle = _short(math.sqrt(near) * math.sqrt(far), math.sqrt(near) * math.sqrt(far) / 8)
     return Chart(
         (size - const(middle)) / (size + const(middle)), factors,
         lambda v: sign * middle * (1 + v) / (1 - v), factor_at,
         (near - middle) / (near + middle), (far - middle) / (far + middle),
     )  # fmt: skip
+
+
+def whole_tail(
+    name: str,
+    far: float,
+    exponent: Exponent,
+    powers: tuple[sp.Rational, sp.Rational],
+    fmt: Format,
+    middle: float,
+) -> Chart:
+    """An exponential tail from 0 to ``far``, of a function that has one of the whole ``powers`` of |x| at 0
+    and the other far out: as ``exponential_tail`` with the first, times a power of |x| + m."""
+    at_zero, at_infinity = powers
+    low, high = sorted((0.0, far))
+    tail = exponential_tail(name, low, high, exponent, at_zero, fmt, middle)
+    beyond = int(at_infinity - at_zero)
+    size = node("abs", var(name)) + const(middle)
+    return replace(
+        tail,
+        factors=(*tail.factors, *rational_power(size, sp.Integer(beyond))),
+        factor_at=lambda x: tail.factor_at(x) * (abs(x) + middle) ** beyond,
+    )
 
 
 def exponential_slope(name: str, low: float, high: float, rate: float) -> Chart:
@@ -201,6 +228,11 @@ def exponential_slope(name: str, low: float, high: float, rate: float) -> Chart:
         distance, (Factor("mul", node("exp", const(rate) * distance)),),
         lambda v: v + middle, lambda x: (rate * (x - middle)).exp(), low - middle, high - middle,
     )  # fmt: skip
+
+
+def short(value: float) -> float:
+    """The number of fewest binary digits within an eighth of ``value``."""
+    return _short(value, value / 8)
 
 
 def _short(value: float, tolerance: float) -> float:

@@ -26,11 +26,11 @@ _MOST_FITS = 48
 # Reach of a series at 0, tried from the largest down; the powers of two keep thresholds short.
 _REACHES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 2.0**-5, 2.0**-8, 2.0**-12)
 # An interval that begins closer to 0 than this is covered from 0 on.
-_NEAR_ZERO = 2.0**-8
+NEAR_ZERO = 2.0**-8
 # Half-widths tried around a root, as shares of its size.
 _SHARES = (1.5, 1.0, 0.75, 0.5, 0.25, 0.125, 0.03125, 2.0**-9)
 _STARTS = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 2.0**12, 2.0**20)
-_FAR_OUT = 2.0**60
+FAR_OUT = 2.0**60
 # Below this size no series at infinity is tried.
 _SERIES_FROM = 8.0
 
@@ -78,7 +78,7 @@ def cover(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
 
 
 def _cover_smooth(ground: Ground, low: float, high: float) -> Iterator[Candidate]:
-    if low * high <= 0 or min(abs(low), abs(high)) < _NEAR_ZERO:
+    if low * high <= 0 or min(abs(low), abs(high)) < NEAR_ZERO:
         reach = yield from _at_zero(ground, low, high)
         if low < -reach:
             yield from _cover_side(ground, low, min(-reach, high))
@@ -190,13 +190,14 @@ def _tail(ground: Ground, near: float, far: float) -> Generator[Candidate, None,
         power = tail_power(ground.truth, side, exponent)
         if power is None:
             continue
-        far = _last_normal(ground, near, far)
+        far = last_normal(ground, near, far)
         starts = []
         for bent in (False, True):
             for share in (0.0, 0.125, 0.25, 0.5):
                 start = near + share * (far - near)
                 low, high = sorted((start, far))
-                chart = charts.exponential_tail(ground.name, low, high, exponent, power, ground.fmt, bent)
+                middle = charts.short(math.sqrt(abs(low)) * math.sqrt(abs(high))) if bent else None
+                chart = charts.exponential_tail(ground.name, low, high, exponent, power, ground.fmt, middle)
                 graph = ground.fit(chart)
                 if graph is not None:
                     yield Candidate("exponential tail", graph)
@@ -207,7 +208,7 @@ def _tail(ground: Ground, near: float, far: float) -> Generator[Candidate, None,
     return far
 
 
-def _last_normal(ground: Ground, near: float, far: float) -> float:
+def last_normal(ground: Ground, near: float, far: float) -> float:
     """How far from ``near`` towards ``far`` the function stays within the format's normal range."""
     fmt = ground.fmt
 
@@ -271,7 +272,7 @@ def far_limits(ground: Ground) -> Iterator[Candidate]:
             if graph is not None:
                 yield Candidate("logarithmic limit", graph)
         else:
-            ends = (_FAR_OUT, math.inf) if side > 0 else (-math.inf, -_FAR_OUT)
+            ends = (FAR_OUT, math.inf) if side > 0 else (-math.inf, -FAR_OUT)
             graph = ground.fit(charts.infinity(ground.name, *ends, power))
             if graph is not None:
                 yield Candidate("limit", graph)

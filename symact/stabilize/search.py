@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,9 +18,9 @@ from symact.stabilize.candidates import (
     closed_forms,
     distinct,
     ground,
+    joined,
     rewritten,
     saturated,
-    with_exact_arguments,
 )
 from symact.stabilize.cover import Ground, cover
 from symact.stabilize.ends import mended
@@ -30,6 +30,7 @@ from symact.stabilize.kernels import with_shared_kernels
 from symact.stabilize.pieces import parity
 from symact.stabilize.problem import Problem, Score, pose
 from symact.stabilize.recheck import errors_of, failing, unseen
+from symact.stabilize.reflect import reflected
 from symact.stabilize.regimes import (
     Candidate,
     Regime,
@@ -101,7 +102,7 @@ def stabilize(
 
 def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
     plain = Candidate("as written", to_graph(problem.expression))
-    candidates = _joined([], rewritten([plain]), problem)
+    candidates = joined([], rewritten([plain]), problem)
     before = problem.score(plain.graph)
     if problem.parameters:
         return for_all_parameters(problem, candidates, target, before)
@@ -110,7 +111,10 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
         return single_form(problem, single, before)
     side = parity(problem)
     area = problem.with_points(problem.points[problem.points >= 0]) if side else problem
-    chosen = _chosen(problem, area, side, _proposed(area, candidates, target, primal), target, before)
+    proposed = _proposed(area, candidates, target, primal)
+    chosen = _chosen(problem, area, side, proposed, target, before)
+    if not side and target <= ROUGH:
+        chosen = reflected(problem, proposed, target, chosen, _search, _closed_forms)
     if single and _COSTLIER * cost(single.graph) < cost(chosen.graph):
         return single_form(problem, single, before)
     return chosen
@@ -177,20 +181,14 @@ def _proposed(
     problem: Problem, candidates: list[Candidate], target: float, primal: sp.Expr | None
 ) -> list[Candidate]:
     """Closed forms, and forms of the e-graph where those fall short."""
-    candidates = _joined(candidates, _closed_forms(problem, target), problem)
+    candidates = joined(candidates, _closed_forms(problem, target), problem)
     if target <= ROUGH and _falls_short(problem, candidates, target):
-        candidates = _joined(candidates, rewritten(saturated(problem, primal)), problem)
+        candidates = joined(candidates, rewritten(saturated(problem, primal)), problem)
     own = [c for c in candidates if problem.name in variables(c.graph)]
     if (_errors(problem, own).min(axis=0) > WRONG / 2).any():
         # Nothing finite is known there: at least the input's multiples are kept from overflow.
         candidates = distinct([*candidates, *clamped(candidates[:2], problem.name, problem.fmt)])
     return candidates
-
-
-def _joined(known: list[Candidate], others: Iterable[Candidate], problem: Problem) -> list[Candidate]:
-    """``known`` and those of the ``others`` that are not, with what their arguments are made exact to."""
-    others = list(others)
-    return distinct([*known, *others, *with_exact_arguments(others, problem)])
 
 
 def _closed_forms(problem: Problem, target: float) -> Iterator[Candidate]:
