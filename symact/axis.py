@@ -16,6 +16,7 @@ from symact.mixed import mixed
 from symact.near_one import with_means_beyond_one
 from symact.others import with_others
 from symact.program import Map, Program
+from symact.projections import with_covariances, with_second_projections
 from symact.reduced import REDUCING, reduced_nodes
 from symact.rescale import rescale
 from symact.reverse import vjp
@@ -23,7 +24,7 @@ from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
-from symact.stage_rewrites import with_covariances, with_second_projections, with_ties
+from symact.stage_rewrites import with_ties
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
@@ -101,11 +102,13 @@ def _graphs(
 ) -> tuple[dict[str, list[list[Node]]], dict[str, list[Node]]]:
     """By format, the graphs of the value and its VJPs, and what the first VJP takes from the value."""
     graphs, kept = {}, {}
+    elements = {*program.formula.inputs, *program.formula.indexed}
     for name, fmt in FORMATS.items():
         builder = Builder(program.formula, fmt, at_zero, prefer)
         levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
         levels[1:2] = [
-            [with_second_projections(with_covariances(graph)) for graph in level] for level in levels[1:2]
+            [with_second_projections(with_covariances(graph, elements), elements) for graph in level]
+            for level in levels[1:2]
         ]
         levels = [[with_ties(graph, fmt) for graph in level] for level in levels]
         forward, *backward = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 
 import sympy as sp
 
@@ -95,96 +94,6 @@ def _sum_of_more_than_two(current: Node) -> list[Node]:
         links.append(current)
         current = current.args[0]
     return links if current.op == "const" and len(links) > 1 else []
-
-
-def with_second_projections(root: Node) -> Node:
-    """u - Σ(w·u), w weights whose sum is 1, with the same taken from the difference again.
-
-    Where one weight is almost 1, the difference is hardly more than a rounding error, of which the second
-    time leaves nothing. Twice is enough (Parlett, The Symmetric Eigenvalue Problem, 6.9).
-    """
-
-    def rule(current: Node) -> Node | None:
-        left = _left_over(current) if current.op == "sub" else None
-        return None if left is None else current - left
-
-    return rewritten(root, rule)
-
-
-def with_covariances(root: Node) -> Node:
-    """Σ(w·u·d) - Σ(w·u)·Σ(w·d), w weights whose sum is 1, as Σ(w·(u - Σ(w·u))·d).
-
-    Where one weight is almost 1 the two products are equal but for what matters. The upstream cotangent is
-    the u, for d, distances and the like, may be of any size.
-    """
-
-    def rule(current: Node) -> Node | None:
-        for total, product in (current.args, current.args[::-1]) if current.op == "sub" else ():
-            covariance = _covariance(total, product) if _are_sums(total, product) else None
-            if covariance is not None:
-                return covariance if total is current.args[0] else -covariance
-        return None
-
-    return rewritten(root, rule)
-
-
-def _are_sums(total: Node, product: Node) -> bool:
-    return product.op == "mul" and {total.op, *(arg.op for arg in product.args)} == {"reduce_sum"}
-
-
-def _covariance(total: Node, product: Node) -> Node | None:
-    sums = sorted(product.args, key=lambda s: var("upstream") not in _factors(s.args[0]))
-    first, second = (s.args[0] for s in sums)
-    for weight in _factors(first):
-        u, d = _without(first, weight), _without(second, weight)
-        if u is None or d is None or not _sums_to_one(weight):
-            continue
-        if _same_factors(total.args[0], weight, u, d):
-            return node("reduce_sum", (u - node("reduce_sum", u * weight)) * weight * d)
-    return None
-
-
-def _without(product: Node, factor: Node) -> Node | None:
-    """``product`` less one ``factor``; None where it has no such factor, or no other."""
-    rest = _factors(product)
-    if factor not in rest or len(rest) < 2:
-        return None
-    rest.remove(factor)
-    return reduce(Node.__mul__, rest)
-
-
-def _left_over(difference: Node) -> Node | None:
-    """What a projection of ``difference`` takes from it; None where it is no projection."""
-    u, taken = difference.args
-    if taken.op == "reduce_sum":
-        for w in _factors(taken.args[0]):
-            if _sums_to_one(w) and _same_factors(taken.args[0], u, w):
-                return node("reduce_sum", difference * w)
-    if taken.op == "div" and taken.args[0].op == "reduce_sum":
-        total = _total(taken.args[1])
-        if total.op == "reduce_sum" and _same_factors(taken.args[0].args[0], u, total.args[0]):
-            return node("reduce_sum", difference * total.args[0]) / taken.args[1]
-    return None
-
-
-def _sums_to_one(weight: Node) -> bool:
-    return weight.op == "div" and _total(weight.args[1]) == node("reduce_sum", weight.args[0])
-
-
-def _total(divisor: Node) -> Node:
-    """A divisor without its guard against 0."""
-    return divisor.args[2] if divisor.op == "where" else divisor
-
-
-def _same_factors(product: Node, *others: Node) -> bool:
-    factors = [factor for other in others for factor in _factors(other)]
-    return sorted(map(id, _factors(product))) == sorted(map(id, factors))
-
-
-def _factors(product: Node) -> list[Node]:
-    if product.op != "mul":
-        return [product]
-    return [factor for arg in product.args for factor in _factors(arg)]
 
 
 def with_ties(root: Node, fmt: Format) -> Node:
