@@ -24,7 +24,7 @@ from symact.schedule import AxisSchedule
 from symact.stabilize.formats import FORMATS
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
-from symact.stage_rewrites import with_ties
+from symact.stage_rewrites import with_closed_ends, with_ties
 from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
@@ -110,7 +110,7 @@ def _graphs(
             [with_second_projections(with_covariances(graph, elements), elements) for graph in level]
             for level in levels[1:2]
         ]
-        levels = [[with_ties(graph, fmt) for graph in level] for level in levels]
+        levels = [[with_closed_ends(with_ties(graph, fmt), fmt) for graph in level] for level in levels]
         forward, *backward = [
             [with_zero_factors(graph, program.formula, fmt) for graph in level]
             for level in with_rounded_exponents(with_tried_shifts(levels))

@@ -15,6 +15,8 @@ from symact.stabilize.formats import Format
 # Units in the last place by which results of one computation may differ: up to 8 were seen.
 _TIED = 16
 _COMPARED = ("eq", "ge", "le")
+# Functions that are defined up to 1 or from 1 on, and there.
+_TO_ONE, _FROM_ONE = ("acos", "asin"), ("acosh",)
 
 
 def with_stages(graph: Node, nodes: Mapping[str, Node]) -> Node:
@@ -111,6 +113,25 @@ def with_ties(root: Node, fmt: Format) -> Node:
                 near = above if extremum.op == "reduce_max" else below
                 return node("or", node("eq", source, extremum), near)
         return None
+
+    return rewritten(root, rule)
+
+
+def with_closed_ends(root: Node, fmt: Format) -> Node:
+    """``root`` with arguments that rounding took beyond the end of a function's domain moved back to it: the
+    cosine of the angle between two vectors may be 1 and a rounding error."""
+    margin = const(_TIED * fmt.epsilon)
+
+    def rule(current: Node) -> Node | None:
+        if current.op not in (*_TO_ONE, *_FROM_ONE) or _is_exact(current.args[0]):
+            return None
+        (argument,) = current.args
+        if current.op in _FROM_ONE:
+            near, moved = node("ge", argument, const(1) - margin), node("max", argument, const(1))
+        else:
+            near = node("le", node("abs", argument), const(1) + margin)
+            moved = node("max", node("min", argument, const(1)), const(-1))
+        return node(current.op, node("where", near, moved, argument))
 
     return rewritten(root, rule)
 

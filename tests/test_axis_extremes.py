@@ -157,3 +157,23 @@ def test_weights_about_the_mean(name, compiled):
         assert np.all(np.abs(gradient) < 10.0)
     if name in ("equal", "equal, negative", "one", "zeros", "tiny"):
         np.testing.assert_allclose(gradient, np.full(len(x), 1 / len(x)), rtol=1e-6)
+
+
+COSINE = "Sum(a[j]*b[j],j)/(sqrt(Sum(a[j]^2,j))*sqrt(Sum(b[j]^2,j)))"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("formula", "ends"), [("acos({})", (0.0, np.pi)), ("asin({})", (np.pi / 2, -np.pi / 2))]
+)
+def test_rounding_takes_no_angle_beyond_the_ends(formula, ends, dtype, compiled):
+    angle = compiled(formula.format(COSINE), inputs=("a", "b"))
+    a = np.random.default_rng(0).normal(size=(50, 8)).astype(dtype)
+    for factor, end in zip((1.7, -0.37), ends, strict=True):
+        np.testing.assert_allclose(angle(a, np.asarray(factor, dtype) * a), end, atol=2e-3)
+
+
+def test_what_is_beyond_the_ends_is_undefined(compiled):
+    assert np.isnan(compiled("acos(Sum(x[j],j))")(np.float32([0.75, 0.5])))
+    assert np.isnan(compiled("acosh(Sum(x[j],j))")(np.float32([0.25, 0.5])))
+    assert compiled("acosh(Sum(x[j],j))")(np.float32([0.25, 0.75 - 6e-8])) == 0
