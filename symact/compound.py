@@ -34,6 +34,28 @@ def compound_argument(
     return None
 
 
+def with_its_power(
+    product: sp.Mul, parameters: Iterable[str] = ()
+) -> tuple[sp.Expr, tuple[sp.Expr, sp.Symbol, sp.Expr] | None]:
+    """tanh(p·q)/(p·q) and the like, a function of a product beside a power of that, as one function.
+
+    Returns what is left of ``product``, and the function, its variable and what that stands for, as
+    ``compound_argument`` does; or None for these.
+    """
+    for factor in product.args:
+        found = compound_argument(factor, parameters) if factor.has(sp.Function) else None
+        if found is None or not found[2].is_Mul:
+            continue
+        function, t, argument = found
+        others = sp.Mul(*(f for f in product.args if f is not factor))
+        own, beside = argument.as_powers_dict(), others.as_powers_dict()
+        powers = {beside.get(base, sp.S.Zero) / power for base, power in own.items()}
+        power = powers.pop()
+        if not powers and power.is_Rational and power != 0:
+            return others / argument**power, (function * t**power, t, argument)
+    return product, None
+
+
 def _arguments(part: sp.Expr, besides: frozenset[str]) -> list[sp.Expr]:
     """What functions and roots in ``part`` are of, if it has several variables: the smallest first.
 

@@ -17,7 +17,7 @@ from itertools import product
 
 import sympy as sp
 
-from symact.compound import compound_argument
+from symact.compound import compound_argument, with_its_power
 from symact.expressions import dag, rewrite
 from symact.less_one import with_powers_less_one
 from symact.program import Map, Program, Stage, has_any, names_in
@@ -114,10 +114,17 @@ class _Stages:
             return part
         found = compound_argument(part, self.parameters)
         if found is None:
-            return self.rebuilt(part, self.with_arguments)
+            rest, found = with_its_power(part, self.parameters) if part.is_Mul else (sp.S.One, None)
+            if found is None:
+                return self.rebuilt(part, self.with_arguments)
+            return self.with_arguments(rest) * self.of_argument(*found)
         function, t, argument = found
         if not worth_stabilizing(function):
             return part
+        return self.of_argument(function, t, argument)
+
+    def of_argument(self, function: sp.Expr, t: sp.Symbol, argument: sp.Expr) -> sp.Expr:
+        """``function`` of t with the argument's stage for that."""
         return function.xreplace({t: self.symbol(argument, "argument")})
 
     def is_of_one_variable(self, part: sp.Expr) -> bool:

@@ -24,6 +24,8 @@ def worth_stabilizing(expression: sp.Expr) -> bool:
         return has_root_less_number(expression)
     if any(isinstance(part, sp.Rel) and part.has(*map(type, functions)) for part in dag(expression)):
         return True  # rounded, exp(x) > 1 has another answer than x > 0
+    if any(_is_zero_over_zero(part) for part in dag(expression) if part.is_Mul):
+        return True
     return len(functions) > 1 or not _is_plain(functions[0]) or len(_arithmetic_on_functions(expression)) > 0
 
 
@@ -44,6 +46,18 @@ def is_root_of_sum(part: sp.Expr) -> bool:
     """Whether it is a sum with a number in it, to the power of a fraction."""
     fraction = part.is_Pow and part.exp.is_Rational and not part.exp.is_Integer
     return bool(fraction and part.base.is_Add and part.base.as_coeff_Add()[0] != 0)
+
+
+def _is_zero_over_zero(product: sp.Expr) -> bool:
+    """Whether a function that is 0 where its variable is 0 is divided by that: tanh(x)/x."""
+    divisors = {f.base for f in product.args if f.is_Pow and f.exp.is_negative and f.base.is_Symbol}
+    functions = (f.as_base_exp()[0] for f in product.args)
+    return any(
+        isinstance(f, sp.Function)
+        and len(f.free_symbols & divisors) == 1 == len(f.free_symbols)
+        and f.xreplace(dict.fromkeys(f.free_symbols, sp.S.Zero)) == 0
+        for f in functions
+    )
 
 
 def _is_plain(function: sp.Expr) -> bool:

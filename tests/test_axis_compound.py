@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from axis_truth import check
+from axis_truth import Truth, _gradients, check, ulp
 
 ORDINARY = np.random.default_rng(5).normal(size=5)
 SIZES = ((1.0, 1.0), (30.0, 1.0), (1e3, 1.0), (1.0, 1e3), (1e15, 1e5), (1e-20, 1e-20))
@@ -197,3 +197,39 @@ def test_a_kink_is_where_it_is(compiled):
 def test_an_exponential_in_a_branch_that_is_not_taken(compiled):
     y = compiled("Piecewise((exp(x[i]), x[i] < Mean(x[j],j)), (0, True))")(tf.constant([-1.0, 0.0, 1e3]))
     np.testing.assert_allclose(y, [np.exp(-1), 1, 0], rtol=1e-6)
+
+
+NORM = "sqrt(Sum(x[j]^2,j))"
+# Functions of a norm times a parameter, over that: maps from and to curved spaces, and the like.
+OVER_THEIR_ARGUMENT = [
+    f"tanh(sqrt(c)*{NORM})*x[i]/(sqrt(c)*{NORM})",
+    f"x[i]*atanh(sqrt(c)*{NORM})/(sqrt(c)*{NORM})",
+    f"sin(c*{NORM})*x[i]/(c*{NORM})",
+    f"x[i]*asinh(c*{NORM})/(c*{NORM})",
+]
+
+
+@pytest.mark.parametrize("size", [0.3, 1e-2, 1e-3, 1e-8, 1e-20])
+@pytest.mark.parametrize("formula", OVER_THEIR_ARGUMENT)
+def test_functions_over_their_argument(formula, size, compiled):
+    options = {"params": {"c": 0.7}, "trainable": ("c",)}
+    x, c = np.float32(size * ORDINARY / np.linalg.norm(ORDINARY)), np.float32(0.9)
+    activation = compiled(formula, name="over_axis", **options)
+    upstream = np.float32(np.random.default_rng(2).normal(size=len(x)))
+    y, gradients = _gradients(activation, {"x": x}, {"c": c}, upstream)
+    value, exact = Truth(formula, **options)({"x": x, "c": c}, upstream, 300)
+    assert ulp(y, value) < 4
+    # The gradient by c is a difference of two that are nearly equal, of which it has all digits.
+    for name, (gradient, _) in exact.items():
+        assert ulp(gradients[name], gradient) < 6, name
+
+
+@pytest.mark.parametrize("formula", OVER_THEIR_ARGUMENT)
+def test_functions_over_their_argument_at_zero(formula, compiled):
+    activation = compiled(formula, name="over_axis", params={"c": 0.7}, trainable=("c",))
+    y, gradients = _gradients(
+        activation, {"x": np.zeros(3, np.float32)}, {"c": np.float32(0.7)}, np.ones(3, np.float32)
+    )
+    np.testing.assert_array_equal(y, 0)
+    np.testing.assert_array_equal(gradients["x"], 1)
+    assert gradients["c"] == 0

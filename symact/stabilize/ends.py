@@ -1,8 +1,8 @@
 """Ends: what a stabilized graph returns for ±inf and NaN, at 0 and at ends of the domain.
 
 At ±inf the limit, where there is one; NaN for NaN; zero of either sign for that of an odd function; the
-limit of v^p·log(v) where v is 0. Most graphs do so by themselves; those that do not get the smallest addition
-that makes them.
+limits of v^p·log(v), and of tanh(v)/v, where v is 0. Most graphs do so by themselves; those that do not get
+the smallest addition that makes them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def mended(graph: Node, problem: Problem, derivative: bool) -> Node:
     for point, side in inward.items():
         if np.isfinite(point):
             graph = _with_finite_logarithms(graph, problem, point, side)
+            graph = _with_limit(graph, problem, point, side)
     if low < 0.0 < high:
         graph = _with_signed_zero(graph, problem)
     if not derivative and not np.isnan(_at(graph, problem, np.array([np.nan]))[0]).all():
@@ -88,6 +89,19 @@ def _with_finite_logarithms(graph: Node, problem: Problem, point: float, side: i
             for at, p in zip(found, problem.parameter_sets, strict=True)
         )
     return finite if right else graph
+
+
+def _with_limit(graph: Node, problem: Problem, point: float, side: int) -> Node:
+    """``graph`` with its limit from that side at ``point``, where it is 0/0 there: tanh(x)/x."""
+    if not all(np.isnan(at).all() for at in _at(graph, problem, np.array([point]))):
+        return graph
+    with ctx.workprec(ctx.prec):
+        sets = problem.parameter_sets
+        limits = [[problem.truth.side(point, side, p, near) for near in _NEAR] for p in sets]
+    value = limits[0][1]
+    if not all(_is_limit(value, approach, problem.fmt) for approach in limits):
+        return graph
+    return node("where", node("eq", var(problem.name), const(point)), const(value), graph)
 
 
 def _is_limit(value: float, approach: list[float], fmt: Format) -> bool:

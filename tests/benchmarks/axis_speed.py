@@ -90,9 +90,27 @@ CASES = {
     "SwiGLU": Case("a*b/(1+exp(-b))", lambda a, b: a * tf.nn.silu(b), options=_PAIR),
     "PReLU": Case("Max(x,0)+w*Min(x,0)", options={"params": {"w": 0.25}, "trainable": ("w",)}),
     "Swish": Case("x/(1+exp(-w*x))", options={"params": {"w": 1.0}, "trainable": ("w",)}),
+    "softmax1": Case("exp(x[i])/(1+Sum(exp(x[j]),j))"),
+    "temperature": Case(
+        "exp(x[i]/w)/Sum(exp(x[j]/w),j)", options={"params": {"w": 0.7}, "trainable": ("w",)}
+    ),
+    "spherical softmax": Case("x[i]^2/Sum(x[j]^2,j)"),
+    "squash": Case("x[i]*sqrt(Sum(x[j]^2,j))/(1+Sum(x[j]^2,j))"),
+    "maximum norm": Case("x[i]/ReduceMax(Abs(x[j]),j)"),
+    "variance": Case("Mean((x[j]-Mean(x[k],k))^2,j)"),
+    "entropy": Case("log(Sum(exp(x[j]),j))-Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j)"),
+    "gate by the mean": Case("x[i]/(1+exp(-x[i]+Mean(x[j],j)))"),
+    "softplus norm": Case("log(1+exp(x[i]))/Sum(log(1+exp(x[j])),j)"),
+    "distance": Case("sqrt(Sum((a[j]-b[j])^2,j))", options=_PAIR),
+    "RBF kernel": Case("exp(-Sum((a[j]-b[j])^2,j)/2)", options=_PAIR),
+    "cosine": Case("Sum(a[j]*b[j],j)/(sqrt(Sum(a[j]^2,j))*sqrt(Sum(b[j]^2,j)))", options=_PAIR),
+    "cross entropy": Case("-Sum(a[j]*(b[j]-log(Sum(exp(b[k]),k))),j)", options=_PAIR),
+    "gated RMS norm": Case("a[i]/(1+exp(-b[i]))/sqrt(Mean((a[j]/(1+exp(-b[j])))^2,j)+0.001)", options=_PAIR),
 }
 # Those whose speed is compared with TensorFlow's and Keras' own.
 REDUCTIONS = ("softmax", "log-softmax", "logsumexp", "L2 norm", "layer norm", "RMS norm")
+NORMALIZATIONS = ("L1 normalize", "L2 normalize", "Poincare map")
+ELEMENTWISE = ("GLU", "GEGLU", "SwiGLU", "PReLU", "Swish")
 
 
 def _step(function: Function, xla: bool) -> Callable[[list[Any], dict[str, Any], Any], Any]:
@@ -162,7 +180,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     lines = measure(options.names, options.rows, options.columns, options.rounds)
-    groups = {"reductions": REDUCTIONS, "all": tuple(CASES)}
+    named = (*REDUCTIONS, *NORMALIZATIONS, *ELEMENTWISE)
+    groups = {
+        "reductions": REDUCTIONS,
+        "and normalizations": (*REDUCTIONS, *NORMALIZATIONS),
+        "and elementwise": named,
+        "others over an axis": tuple(name for name in CASES if name not in named),
+    }
     means = {
         f"{of}, {group}": ahead(lines, of, names)
         for of in ("autodiff", "shared", "own")
@@ -172,15 +196,15 @@ def main() -> None:
         print(json.dumps({"rows": lines, "ahead_of": means}, indent=1))
         return
     columns = ("symact", "own", "shared", "autodiff")
-    print(f"{'':12} {'mode':6}" + "".join(f"{c:>9}" for c in columns) + "  symact/own  autodiff/symact")
+    print(f"{'':18} {'mode':6}" + "".join(f"{c:>9}" for c in columns) + "  symact/own  autodiff/symact")
     for line in lines:
         times = "".join(f"{line[c]:9.1f}" if c in line else " " * 9 for c in columns)
         own = f"{line['symact'] / line['own']:12.2f}" if "own" in line else " " * 12
-        print(f"{line['name']:12} {line['mode']:6}{times}{own} {line['autodiff'] / line['symact']:16.2f}")
+        print(f"{line['name']:18} {line['mode']:6}{times}{own} {line['autodiff'] / line['symact']:16.2f}")
     print("milliseconds, medians; ahead in geometric mean, times:")
     for of, mean in means.items():
         if mean is not None:
-            print(f"    {of:20} {mean:.2f}")
+            print(f"    {of:32} {mean:.2f}")
 
 
 if __name__ == "__main__":
