@@ -53,9 +53,9 @@ def float32_serves(
         )
 
 
-def samples(formula: Formula) -> dict[str, Array]:
+def samples(formula: Formula, seed: int = _RANDOM_SEED) -> dict[str, Array]:
     """By name, a vector a row, or a number a row: of inputs, parameters and the upstream."""
-    random = np.random.default_rng(_RANDOM_SEED)
+    random = np.random.default_rng(seed)
     shapes = _vectors(random)
     # In the first round all inputs at one size, later each at another.
     places = range(len(formula.inputs))
