@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from symact.graph import Node, const, exact, node, walk
 from symact.numbers import as_float
@@ -14,12 +15,23 @@ _TO_WIDE, _TO_NARROW = "widen", "narrow"
 CASTS = (_TO_WIDE, _TO_NARROW)
 
 
-def with_casts(roots: Sequence[Node], narrow: Collection[Node]) -> list[Node]:
-    """``roots`` with casts: variables and results are in float32.
+@dataclass(frozen=True)
+class Narrow:
+    """What is in float32.
 
-    Operations in ``narrow`` are in float32 as well, exact ones in the format that their arguments have,
-    others in float64.
+    Attributes:
+        operations: those whose arguments and results are.
+        exponentials: those of an argument in float64, of which what float32 does not hold of it is made up
+            for: exp(h + r) is exp(h)·(1 + r).
     """
+
+    operations: frozenset[Node] = frozenset()
+    exponentials: frozenset[Node] = frozenset()
+
+
+def with_casts(roots: Sequence[Node], narrow: Narrow) -> list[Node]:
+    """``roots`` with casts: variables and results are in float32, and what ``narrow`` says; exact operations
+    are in the format that their arguments have, and others in float64."""
     made: dict[Node, Node] = {}
     wide: set[Node] = set()
 
@@ -31,15 +43,25 @@ def with_casts(roots: Sequence[Node], narrow: Collection[Node]) -> list[Node]:
         return node(_TO_WIDE if to_wide else _TO_NARROW, made[current])
 
     for current in walk(roots):
+        if current in narrow.exponentials:
+            made[current] = _exponential(cast(current.args[0], True))
+            continue
         is_wide = any(arg in wide for arg in current.args)
         if current.args and is_inexact(current):
-            is_wide = current not in narrow
+            is_wide = current not in narrow.operations
         made[current] = current
         if current.args:
             made[current] = node(current.op, *(cast(arg, is_wide) for arg in current.args))
         if is_wide and _is_number(current):
             wide.add(current)
     return [cast(root, False) for root in roots]
+
+
+def _exponential(argument: Node) -> Node:
+    """exp of an argument in float64, in float32."""
+    head = node(_TO_NARROW, node("max", argument, const(-FLOAT32.max)))
+    rest = node(_TO_NARROW, argument - node(_TO_WIDE, head))
+    return node("exp", head) * (const(1) + rest)
 
 
 def wide_nodes(roots: Iterable[Node], variables: Collection[str] = ()) -> set[Node]:

@@ -10,12 +10,12 @@ vectors of every size, every kernel as inaccurate as it was measured (as by C. R
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
-from symact.casts import CASTS, is_inexact, wide_nodes, with_casts
+from symact.casts import CASTS, Narrow, is_inexact, wide_nodes, with_casts
 from symact.formula import Formula
 from symact.graph import Node, const, node, rewritten, walk
 from symact.numbers import as_float
@@ -52,16 +52,16 @@ def mixed(formula: Formula, narrow: Levels, wide: Levels, prefer: str) -> list[l
         Graphs for the same levels; of second derivatives all is in float64.
     """
     if prefer == "accurate":
-        return _cast(wide, frozenset())
+        return _cast(wide, Narrow())
     judge = _Judge(formula, wide)
     # Forms that were made for float32 are shorter; float64 seldom needs a norm's scale.
     tried = [_unscaled(narrow[:2]), narrow[:2], _unscaled(wide[:2])]
-    forms = next((levels for levels in tried if judge.accepts(levels, frozenset())), wide[:2])
+    forms = next((levels for levels in tried if judge.accepts(levels, Narrow())), wide[:2])
     chosen = _chosen(forms, judge)
-    return [*_cast(forms, chosen), *_cast(wide[2:], frozenset())]
+    return [*_cast(forms, chosen), *_cast(wide[2:], Narrow())]
 
 
-def _cast(levels: Levels, narrow: frozenset[Node]) -> list[list[Node]]:
+def _cast(levels: Levels, narrow: Narrow) -> list[list[Node]]:
     return [with_casts(level, narrow) for level in levels]
 
 
@@ -95,8 +95,8 @@ class _Judge:
             (value,), gradients = levels_at(wide, self.values, FLOAT64)
         self.truths = [(value, _BEARABLE_VALUE), *((found, _BEARABLE_GRADIENT) for found in gradients)]
 
-    def accepts(self, levels: Levels, narrow: frozenset[Node]) -> bool:
-        """Whether value and gradients are as good as is borne, with the operations ``narrow`` in float32, and
+    def accepts(self, levels: Levels, narrow: Narrow) -> bool:
+        """Whether value and gradients are as good as is borne, ``narrow`` in float32, and
         defined where they should be infinite."""
         roots = [root for level in _cast(levels, narrow) for root in level]
         none = np.zeros((1, 1))
@@ -145,28 +145,33 @@ def _varied(vectors: Array, formula: Formula) -> Array:
     return FLOAT32.round(np.clip(vectors * factors, max(low, -most), min(high, most)))
 
 
-def _chosen(levels: Levels, judge: _Judge) -> frozenset[Node]:
-    """The operations of elements that are in float32: tried from the one that gains most."""
+def _chosen(levels: Levels, judge: _Judge) -> Narrow:
+    """What is in float32, of operations of elements: tried from the one that gains most."""
     order = list(walk(root for level in levels for root in level))
     reduced = reduced_nodes(order)
     tried = [n for n in order if is_inexact(n) and (n not in reduced or n.op in _TIMED_AS)]
     tried.sort(key=lambda n: _nanoseconds(n, False) - _nanoseconds(n, True))
-    chosen: frozenset[Node] = frozenset()
+    chosen = Narrow()
     least, before = _time(levels, chosen), math.inf
     while least < before:  # what was refused may do when its arguments are in float32
         before = least
-        for current in tried:
-            more = chosen | {current}
-            if (
-                current not in chosen
-                and (time := _time(levels, more)) < least
-                and judge.accepts(levels, more)
-            ):
+        for more in (m for current in tried for m in _with(chosen, current)):
+            time = _time(levels, more)
+            if time < least and judge.accepts(levels, more):
                 chosen, least = more, time
     return chosen
 
 
-def _time(levels: Levels, narrow: frozenset[Node]) -> float:
+def _with(chosen: Narrow, current: Node) -> Iterator[Narrow]:
+    """``chosen`` with one operation more."""
+    if current not in chosen.operations:
+        operations, exponentials = chosen.operations | {current}, chosen.exponentials
+        yield Narrow(operations, exponentials - {current})
+        if current.op == "exp" and current not in exponentials:
+            yield Narrow(chosen.operations, exponentials | {current})
+
+
+def _time(levels: Levels, narrow: Narrow) -> float:
     """Nanoseconds that an element takes, in all levels."""
     total = 0.0
     for roots in _cast(levels, narrow):

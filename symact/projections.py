@@ -90,10 +90,8 @@ def _left_over(difference: Node, elements: Collection[str]) -> Node | None:
                 return weights.less_rest(left, taken)
     if taken.op == "div" and taken.args[0].op == "reduce_sum":
         total, divisor = taken.args
-        product = _factors(total.args[0])
-        for e in product:
-            rest = _rest(e, divisor, elements)
-            if rest is not None and _same(product, [*_factors(u), e]):
+        for e, rest in _sums(divisor, elements):
+            if _same(_factors(total.args[0]), [*_factors(u), *_factors(e)]):
                 left = node("reduce_sum", difference * e) / divisor
                 return Weights((e,), rest, divisor).less_rest(left, taken)
     return None
@@ -105,31 +103,32 @@ def _weights(factors: Sequence[Node], elements: Collection[str]) -> Iterator[Wei
         if factor.op != "div":
             continue
         above, divisor = factor.args
-        apart = above == const(1)
-        for e in factors if apart else [above]:
-            rest = _rest(e, divisor, elements)
-            if rest is not None:
-                yield Weights((e, factor) if apart else (factor,), rest, divisor)
+        for e, rest in _sums(divisor, elements):
+            if above == e:
+                yield Weights((factor,), rest, divisor)
+            elif above == const(1) and _without(factors, _factors(e)):
+                yield Weights((*_factors(e), factor), rest, divisor)
 
 
-def _rest(e: Node, divisor: Node, elements: Collection[str]) -> Node | None:
-    """What ``divisor`` is besides the sum of e, or of the squares that e is; None where it is no such sum."""
-    terms = _terms(_total(divisor))
-    own = [term for term in terms if term == node("reduce_sum", e) or _is_sum_of_squares(term, e)]
-    rest = [term for term in terms if term not in own]
-    if len(own) != 1 or not all(_is_reduced(term, elements) for term in rest):
-        return None
-    return reduce(Node.__add__, rest) if rest else const(0)
+def _sums(divisor: Node, elements: Collection[str]) -> Iterator[tuple[Node, Node]]:
+    """What ``divisor`` is the sum of, and what else is added there, the same for all elements."""
+    terms = _terms(divisor.args[2] if divisor.op == "where" else divisor)  # without its guard against 0
+    for at, term in enumerate(terms):
+        rest = [*terms[:at], *terms[at + 1 :]]
+        e = _summand(term)
+        if e is not None and term not in rest and all(_is_reduced(other, elements) for other in rest):
+            yield e, reduce(Node.__add__, rest) if rest else const(0)
 
 
-def _is_sum_of_squares(total: Node, e: Node) -> bool:
-    """Whether e is (v/s)², and ``total`` the sum of those, s a scale of v."""
-    if total.op != "sum_of" or e.op != "square" or e.args[0].op != "mul":
-        return False
-    vector, inverse = e.args[0].args
-    pair = total.args[0]
-    scale = node("scale_of", pair)
-    return inverse == const(1) / scale and pair.args[:2] == (vector, const(2))
+def _summand(total: Node) -> Node | None:
+    """What is summed: as it is, or squares of a vector by its scale."""
+    if total.op == "reduce_sum":
+        return total.args[0]
+    if total.op == "sum_of" and total.args[0].op == "scaled_sum":
+        vector, power, _ = total.args[0].args
+        if power == const(2):
+            return node("square", vector * (const(1) / node("scale_of", total.args[0])))
+    return None
 
 
 def _is_reduced(current: Node, elements: Collection[str]) -> bool:
@@ -145,11 +144,6 @@ def _terms(total: Node) -> list[Node]:
     if total.op != "add":
         return [total]
     return [term for arg in total.args for term in _terms(arg)]
-
-
-def _total(divisor: Node) -> Node:
-    """A divisor without its guard against 0."""
-    return divisor.args[2] if divisor.op == "where" else divisor
 
 
 def _without(factors: Sequence[Node], others: Sequence[Node]) -> list[Node]:

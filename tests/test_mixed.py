@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 from axis_truth import check
 
+from symact.casts import Narrow, wide_nodes, with_casts
 from symact.compiler import translate
 from symact.graph import node, var
-from symact.mixed import wide_nodes, with_casts
 
 PAIR = {"inputs": ("a", "b")}
 # formula, options: float32 does not serve for all of them.
@@ -79,7 +79,7 @@ def test_casts_are_where_formats_meet():
     square = node("square", node("abs", x))
     total = node("reduce_sum", square)
     quotient = square / total
-    (root,) = with_casts([quotient], {square})
+    (root,) = with_casts([quotient], Narrow(frozenset([square])))
     # The square is in float32, and its argument as it is; the sum, and what is divided by it, in float64.
     wide = node("widen", square)
     assert root is node("narrow", wide / node("reduce_sum", wide))

@@ -32,6 +32,8 @@ def _projections(root) -> int:
         (node("exp", X) * (const(1) / _sum(node("exp", X))), True),
         (node("exp", X) / (const(1) + _sum(node("exp", X))), True),
         (node("exp", X) * (const(1) / (_sum(node("exp", X)) + node("exp", S))), True),
+        (X * node("exp", X) / _sum(X * node("exp", X)), True),
+        (X * node("exp", X) * (const(1) / (_sum(X * node("exp", X)) + S)), True),
         # What is left over to others varies, or is not the sum of the weights.
         (node("exp", X) / (node("exp", X) + _sum(node("exp", X))), False),
         (node("exp", X) / _sum(node("square", X)), False),
@@ -59,6 +61,7 @@ FORMULAS = {
     "exp(x[i])/(exp(w)+Sum(exp(x[j]),j))": {"w": 0.5},
     "exp(2*x[i])/(3+w+Sum(exp(2*x[j]),j))": {"w": 0.5},
     "x[i]^2/Sum(x[j]^2,j)": {},
+    "log(1+exp(x[i]))^8/Sum(log(1+exp(x[j]))^8,j)": {},
 }
 
 
