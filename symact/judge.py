@@ -83,7 +83,7 @@ class Judge:
     @property
     def _coarse(self) -> Format:
         """The format to whose digits one screens: of float64's a screen in float64 can settle but some."""
-        return replace(FLOAT64, digits=FLOAT32.digits) if self.fmt is FLOAT64 else self.fmt
+        return replace(FLOAT64, digits=FLOAT32.digits) if self.fmt == FLOAT64 else self.fmt
 
     def screened_to(self) -> float:
         """How large an error in ULP the screen can tell from none."""
@@ -94,7 +94,7 @@ class Judge:
 
         Where they are not, they are good to ``MARGIN`` ULP; ``errors`` settles what that leaves open.
         """
-        if self.fmt is FLOAT64:
+        if self.fmt == FLOAT64:
             return *self.truths[order].at(points, **self.parameters), True
         values = np.full(points.shape, np.nan)
         finite = np.isfinite(points)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from symact.compiler import translate
+from symact.grammar import parse_text
 from symact.stabilize import cache
+from symact.stabilize.formats import FLOAT64
+from symact.stabilize.task import Task
 
 FORMULA, SMALL = "x*tanh(log(1+exp(x)))", "x*exp(-x**2)"
 
@@ -106,3 +111,14 @@ def test_pairs_and_formulas_over_an_axis_are_kept_too(folder, formula, inputs, m
         assert translate(formula, inputs=inputs).source == cold.source
     translate(formula, inputs=inputs, prefer="fast")
     assert len(list(folder.glob("*.json"))) > kept
+
+
+def test_another_process_finds_the_same(monkeypatch, tmp_path):
+    """What is shared out to processes is pickled: formats and expressions come out as equal ones."""
+    expression = parse_text("x*(1+erf(x/sqrt(2)))/2")
+    found = []
+    for place in ("here", "there"):
+        monkeypatch.setenv("SYMACT_CACHE_DIR", str(tmp_path / place))
+        task = Task(expression, "x", FLOAT64, (-np.inf, np.inf), 0)
+        found.append((task if place == "here" else pickle.loads(pickle.dumps(task))).run().graph)
+    assert found[0] is found[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -54,7 +56,7 @@ def test_one_half_makes_the_whole(side, times_x, constant, slope, sign):
     x = var("x")
     # Any function of the half, in two regimes.
     near, far = x * x + const(1), node("abs", x) + const(0.25)
-    ends = [(-8.0, -2.0, far), (-1.9999998807907104, 0.0, near)]
+    ends = [(-8.0, -2.0, far), (-1.9999998807907104, 8.0, near)]
     ends = ends if side < 0 else [(-high, -low, graph) for low, high, graph in reversed(ends)]
     regimes = [Regime(low, high, Candidate("form", graph)) for low, high, graph in ends]
     points = FLOAT32.round(np.array([0.5, 1.25, 2.0, 3.0, 7.5]))
@@ -67,8 +69,11 @@ def test_one_half_makes_the_whole(side, times_x, constant, slope, sign):
         np.testing.assert_array_equal(other, -side * points * (constant - expected / (side * points)))
     else:
         np.testing.assert_array_equal(other, constant - side * slope * points + sign * expected)
+    halves = both_halves(regimes, "x", found, FLOAT32)
+    for before, after in pairwise(halves):
+        assert FLOAT32.ordinal(after.low) == FLOAT32.ordinal(before.high) + 1
     for at, value in zip([*(side * points), *(-side * points)], [*own, *other], strict=True):
-        (form,) = [r.candidate.graph for r in both_halves(regimes, "x", found) if r.low <= at <= r.high]
+        (form,) = [r.candidate.graph for r in halves if r.low <= at <= r.high]
         assert simulate(form, {"x": np.array([at])}, FLOAT32)[0] == value
 
 

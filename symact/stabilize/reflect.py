@@ -18,7 +18,7 @@ from symact.graph import Node, const, node, rebuild, steps, var
 from symact.ops import OPS
 from symact.stabilize.asymptotics import growth
 from symact.stabilize.candidates import ground, joined
-from symact.stabilize.formats import Array
+from symact.stabilize.formats import Array, Format
 from symact.stabilize.kernels import with_shared_kernels
 from symact.stabilize.problem import Problem, pose
 from symact.stabilize.regimes import Candidate, Regime, assemble
@@ -120,7 +120,8 @@ def reflected(
     best, borne = chosen, max(target, error(chosen))
     for tails in (whole_tails(ground(whole), found.side), ()):
         half = search(area, joined(forms, tails, whole), aim)
-        graph, regimes = unfolded(half, problem.name, found), both_halves(half, problem.name, found)
+        graph = unfolded(half, problem.name, found)
+        regimes = both_halves(half, problem.name, found, problem.fmt)
         other = replace(chosen, graph=graph, regimes=regimes, after=problem.score(graph))
         if takes(other) < min(takes(best), _SPARED * takes(chosen)) and error(other) <= borne:
             best = other
@@ -168,15 +169,21 @@ def unfolded(regimes: Sequence[Regime], name: str, reflected: Reflection) -> Nod
     return node("where", here, half, reflected.on_other(half, x))
 
 
-def both_halves(regimes: Sequence[Regime], name: str, reflected: Reflection) -> tuple[Regime, ...]:
-    """``regimes`` of one half and what they are on the other."""
-    x = var(name)
+def both_halves(
+    regimes: Sequence[Regime], name: str, reflected: Reflection, fmt: Format
+) -> tuple[Regime, ...]:
+    """``regimes`` of one half, up to 0, and what they are on the other, from 0 on."""
+    x, next_to_0 = var(name), float(fmt.number(1))
     own, others = [], []
     for regime in regimes:
         label, graph = regime.candidate.name, regime.candidate.graph
-        own.append(Regime(regime.low, regime.high, Candidate(label, reflected.on_half(graph, x))))
+        ends = (regime.low, min(regime.high, -next_to_0))
+        if reflected.side > 0:
+            ends = (max(regime.low, next_to_0), regime.high)
+        own.append(Regime(*ends, Candidate(label, reflected.on_half(graph, x))))
         other = Candidate(f"{label}, reflected", reflected.on_other(_at(graph, x, reflected.side), x))
-        others.append(Regime(-regime.high, -regime.low, other))
+        low, high = -ends[1], -ends[0]
+        others.append(Regime(0.0 if low == next_to_0 else low, 0.0 if high == -next_to_0 else high, other))
     return (*own, *reversed(others)) if reflected.side < 0 else (*reversed(others), *own)
 
 

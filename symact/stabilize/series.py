@@ -43,7 +43,7 @@ def fit(truth: Truth, chart: Chart, fmt: Format) -> Node | None:
     None where the function is not smooth on the interval, or the degree would be above the format's
     limit (16 for float32, 34 for float64).
     """
-    limit = 34 if fmt is FLOAT64 else 16
+    limit = 34 if fmt == FLOAT64 else 16
     series = _chebyshev(truth, chart, limit + 10)
     if series is None:
         return None
