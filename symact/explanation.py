@@ -90,6 +90,10 @@ def explanation_text(compilation: Compilation, width: int | None = None) -> str:
     return "\n".join([*lines, "", *tables])
 
 
+# The numbers next to 0 in float32 and in float64: a regime that ends there is one of negative numbers.
+_NEXT_TO_0 = (2.0**-149, 2.0**-1074)
+
+
 def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
     before, after = stable.before, stable.after
     table = table_of(
@@ -105,5 +109,6 @@ def _regimes_table(title: str, stable: Stable, width: int | None) -> str:
         if candidate.origin is not None:
             used.update(identities_used(candidate.origin, candidate.graph))
         rules = ", ".join(sorted(used)) or "-"
-        table.add_row(f"{regime.high:.6g}", regime.candidate.name, rules)
+        high = 0.0 if abs(regime.high) in _NEXT_TO_0 else regime.high
+        table.add_row(f"{high:.6g}", regime.candidate.name, rules)
     return rendered(table, width)
