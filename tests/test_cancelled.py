@@ -1,0 +1,54 @@
+"""What is left of quotients of sums that are nearly 1: terms that cancel go before anything is rounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from axis_truth import Truth, _gradients, ulp
+
+from symact.cancelled import with_cancelled_terms
+from symact.parse import parse
+from symact.program import lower
+
+GATE = "(1/(1+exp(-a[j])))"
+HIT, FALSE, MISSED = f"Sum({GATE}*b[j],j)", f"Sum({GATE}*(1-b[j]),j)", f"Sum((1-{GATE})*b[j],j)"
+LOSSES = {
+    f"1-{HIT}/({HIT}+{FALSE}+{MISSED})": {},
+    f"1-(2*{HIT}+1)/(2*{HIT}+{FALSE}+{MISSED}+1)": {},
+    f"(1-({HIT}+1)/({HIT}+r*{FALSE}+(1-r)*{MISSED}+1))^g": {"r": 0.3, "g": 0.75},
+}
+LABELS = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("size", [0.5, 5.0, 30.0, 50.0, 80.0])
+@pytest.mark.parametrize("formula", LOSSES)
+def test_losses_of_nearly_perfect_predictions(formula, size, compiled):
+    parameters = LOSSES[formula]
+    options = {"inputs": ("a", "b")}
+    if parameters:
+        options |= {"params": parameters, "trainable": tuple(parameters)}
+    inputs = {"a": np.float32(size * (2 * LABELS - 1)), "b": np.float32(LABELS)}
+    values = {name: np.float32(value) for name, value in parameters.items()}
+    y, gradients = _gradients(
+        compiled(formula, name="loss", **options), inputs, values, np.ones(1, np.float32)
+    )
+    value, exact = Truth(formula, **options)({**inputs, **values}, np.ones(1), 300)
+    assert ulp(y, value) < 4
+    for name, (gradient, _) in exact.items():
+        assert ulp(gradients[name], gradient) < 6, name
+
+
+@pytest.mark.parametrize(
+    ("formula", "changes"),
+    [
+        ("1-Sum(x[j],j)/(Sum(x[j],j)+Sum(x[j]^2,j))", True),
+        ("Sum(x[j]^2,j)/(1+Sum(x[j]^2,j))-1", True),
+        # Nothing cancels, or there are elements in it.
+        ("1-Sum(x[j],j)/Sum(x[j]^2,j)", False),
+        ("Mean(x[j]^2,j)-Mean(x[j],j)^2", False),
+        ("1-x[i]/(x[i]+Sum(x[j]^2,j))", False),
+    ],
+)
+def test_terms_are_cancelled_where_there_are_some(formula, changes):
+    program = lower(parse(formula, name="f", inputs=("x",), params={}, trainable=(), domain=None, axis=-1))
+    assert (with_cancelled_terms(program) != program) == changes
