@@ -22,7 +22,7 @@ def with_cancelled_terms(program: Program) -> Program:
     def visit(part: sp.Basic) -> sp.Basic:
         if not part.is_Add or has_any(part, elements) or is_long(part):
             return part
-        return _over_one_denominator(part)
+        return _cancelled(part)
 
     stages = [
         Map(stage.target, rewrite(stage.expression, visit)) if isinstance(stage, Map) else stage
@@ -31,16 +31,23 @@ def with_cancelled_terms(program: Program) -> Program:
     return replace(program, stages=tuple(stages))
 
 
-def _over_one_denominator(total: sp.Add) -> sp.Expr:
+def _cancelled(total: sp.Add) -> sp.Expr:
     """``total`` over its denominator, if that is a sum and terms cancel then; else as it is."""
-    numerator, denominator = sp.together(total).as_numer_denom()
-    if not denominator.has(sp.Add) or total.atoms(sp.Function) or not denominator.free_symbols:
+    if total.atoms(sp.Function):
+        return total
+    numerator, denominator = over_one_denominator(total)
+    if not denominator.has(sp.Add) or not denominator.free_symbols:
         return total
     apart = [_expanded(sp.cancel(term * denominator)) for term in total.args]
-    together = _expanded(numerator)
-    if len(sp.Add.make_args(together)) < sum(len(sp.Add.make_args(term)) for term in apart):
-        return sp.factor_terms(together) / denominator
+    if len(sp.Add.make_args(numerator)) < sum(len(sp.Add.make_args(term)) for term in apart):
+        return sp.factor_terms(numerator) / denominator
     return total
+
+
+def over_one_denominator(total: sp.Add) -> tuple[sp.Expr, sp.Expr]:
+    """The numerator, multiplied out, and the denominator of ``total``."""
+    numerator, denominator = sp.together(total).as_numer_denom()
+    return _expanded(numerator), denominator
 
 
 def _expanded(expression: sp.Expr) -> sp.Expr:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from symact.ops import OPS, kernel_time, power_of_two, scaled_sum
 from symact.reduced import reduced_nodes
 from symact.stabilize.formats import FLOAT32, FLOAT64, Array
 from symact.stabilize.simulate import kernel_error, leaf
-from symact.width import errors, levels_at, samples
+from symact.width import errors, levels_at, rounded, samples
 
 Levels = Sequence[Sequence[Node]]
 
@@ -56,7 +57,7 @@ def mixed(formula: Formula, narrow: Levels, wide: Levels, prefer: str) -> list[l
     judge = _Judge(formula, wide)
     # Forms that were made for float32 are shorter; float64 seldom needs a norm's scale.
     tried = [_unscaled(narrow[:2]), narrow[:2], _unscaled(wide[:2])]
-    forms = next((levels for levels in tried if judge.accepts(levels, Narrow())), wide[:2])
+    forms = next((levels for levels in tried if judge.accepts(_cast(levels, Narrow()))), wide[:2])
     chosen = _chosen(forms, judge)
     return [*_cast(forms, chosen), *_cast(wide[2:], Narrow())]
 
@@ -95,10 +96,10 @@ class _Judge:
             (value,), gradients = levels_at(wide, self.values, FLOAT64)
         self.truths = [(value, _BEARABLE_VALUE), *((found, _BEARABLE_GRADIENT) for found in gradients)]
 
-    def accepts(self, levels: Levels, narrow: Narrow) -> bool:
-        """Whether value and gradients are as good as is borne, ``narrow`` in float32, and
-        defined where they should be infinite."""
-        roots = [root for level in _cast(levels, narrow) for root in level]
+    def accepts(self, cast: Levels) -> bool:
+        """Whether value and gradients, with casts, are as good as is borne, and defined where they should be
+        infinite."""
+        roots = [root for level in cast for root in level]
         none = np.zeros((1, 1))
         with np.errstate(all="ignore"):
             return all(
@@ -110,7 +111,7 @@ class _Judge:
     def _evaluated(self, roots: Sequence[Node]) -> list[Array]:
         """The results of graphs with casts."""
         wide = wide_nodes(roots)
-        done: dict[Node, Array] = {}
+        done: dict[Node, Any] = {}
         for current in walk(roots):
             if current.op == "const" or (not current.args and current.op != "var"):
                 continue
@@ -125,10 +126,7 @@ class _Judge:
             if is_inexact(current) and not is_wide and not op.parts:
                 error = kernel_error(op.name, result, arguments[0], fmt, np.shape(result))
                 result = result + np.where(arguments[0] == 0, 0.0, error)  # exp(0) is 1
-            if op.parts:
-                done[current] = tuple(map(fmt.round, result))  # type: ignore[assignment]
-            else:
-                done[current] = result if op.boolean else fmt.round(result)
+            done[current] = rounded(op, result, fmt)
         return [np.asarray(done[root] if root in done else leaf(root, {}, FLOAT32), float) for root in roots]
 
 
@@ -152,12 +150,13 @@ def _chosen(levels: Levels, judge: _Judge) -> Narrow:
     tried = [n for n in order if is_inexact(n) and (n not in reduced or n.op in _TIMED_AS)]
     tried.sort(key=lambda n: _nanoseconds(n, False) - _nanoseconds(n, True))
     chosen = Narrow()
-    least, before = _time(levels, chosen), math.inf
+    least, before = _time(_cast(levels, chosen)), math.inf
     while least < before:  # what was refused may do when its arguments are in float32
         before = least
         for more in (m for current in tried for m in _with(chosen, current)):
-            time = _time(levels, more)
-            if time < least and judge.accepts(levels, more):
+            cast = _cast(levels, more)
+            time = _time(cast)
+            if time < least and judge.accepts(cast):
                 chosen, least = more, time
     return chosen
 
@@ -171,10 +170,10 @@ def _with(chosen: Narrow, current: Node) -> Iterator[Narrow]:
             yield Narrow(chosen.operations, exponentials | {current})
 
 
-def _time(levels: Levels, narrow: Narrow) -> float:
-    """Nanoseconds that an element takes, in all levels."""
+def _time(cast: Levels) -> float:
+    """Nanoseconds that an element takes, in all levels, with casts."""
     total = 0.0
-    for roots in _cast(levels, narrow):
+    for roots in cast:
         wide = wide_nodes(roots)
         nodes = list(walk(roots))
         reduced = reduced_nodes(nodes)

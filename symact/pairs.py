@@ -17,6 +17,7 @@ import sympy as sp
 
 from symact.agreement import agrees
 from symact.axis import in_stages
+from symact.cancelled import over_one_denominator
 from symact.convert import to_graph
 from symact.graph import Node, var
 from symact.numbers import as_float
@@ -167,8 +168,7 @@ def _cancelled(expression: sp.Expr) -> sp.Expr:
     """``expression`` over one denominator, where terms cancel then: p/s - p²/s² with s = p + q."""
     if not expression.is_Add:
         return expression.func(*map(_cancelled, expression.args)) if expression.is_Mul else expression
-    numerator, denominator = sp.together(expression).as_numer_denom()
-    numerator = sp.expand(numerator, power_exp=False, power_base=False)
+    numerator, denominator = over_one_denominator(expression)
     fewer = len(sp.Add.make_args(numerator)) < len(expression.args)
     return sp.factor_terms(numerator / denominator) if fewer else expression
 

@@ -16,20 +16,15 @@ from symact.reduced import REDUCING
 
 @dataclass(frozen=True)
 class Weights:
-    """Factors of a product that are weights, and what they and ``rest``/``divisor`` add up to 1 with."""
+    """Factors of a product that are weights, and what they add up to 1 with: 0 or the share of a rest."""
 
     factors: tuple[Node, ...]
-    rest: Node
-    divisor: Node
+    share: Node
 
     @property
     def product(self) -> Node:
         """The weights."""
         return reduce(Node.__mul__, self.factors)
-
-    def less_rest(self, left: Node, taken: Node) -> Node:
-        """``left``, what is left over to all weights but the rest, with that: its cotangent is 0."""
-        return left if self.rest == const(0) else left - self.rest / self.divisor * taken
 
 
 def with_second_projections(root: Node, elements: Collection[str]) -> Node:
@@ -87,14 +82,18 @@ def _left_over(difference: Node, elements: Collection[str]) -> Node | None:
         for weights in _weights(product, elements):
             if _same(product, [*_factors(u), *weights.factors]):
                 left = node("reduce_sum", difference * weights.product)
-                return weights.less_rest(left, taken)
+                return _less_share(left, weights.share, taken)
     if taken.op == "div" and taken.args[0].op == "reduce_sum":
         total, divisor = taken.args
-        for e, rest in _sums(divisor, elements):
+        for e, share in _sums(divisor, elements):
             if _same(_factors(total.args[0]), [*_factors(u), *_factors(e)]):
-                left = node("reduce_sum", difference * e) / divisor
-                return Weights((e,), rest, divisor).less_rest(left, taken)
+                return _less_share(node("reduce_sum", difference * e) / divisor, share, taken)
     return None
+
+
+def _less_share(left: Node, share: Node, taken: Node) -> Node:
+    """``left``, what is left over to the weights, less what is to the rest: its own cotangent is 0."""
+    return left if share == const(0) else left - share * taken
 
 
 def _weights(factors: Sequence[Node], elements: Collection[str]) -> Iterator[Weights]:
@@ -103,21 +102,21 @@ def _weights(factors: Sequence[Node], elements: Collection[str]) -> Iterator[Wei
         if factor.op != "div":
             continue
         above, divisor = factor.args
-        for e, rest in _sums(divisor, elements):
+        for e, share in _sums(divisor, elements):
             if above == e:
-                yield Weights((factor,), rest, divisor)
+                yield Weights((factor,), share)
             elif above == const(1) and _without(factors, _factors(e)):
-                yield Weights((*_factors(e), factor), rest, divisor)
+                yield Weights((*_factors(e), factor), share)
 
 
 def _sums(divisor: Node, elements: Collection[str]) -> Iterator[tuple[Node, Node]]:
-    """What ``divisor`` is the sum of, and what else is added there, the same for all elements."""
+    """What ``divisor`` is the sum of, and the share in it of what else is added, which is no element's."""
     terms = _terms(divisor.args[2] if divisor.op == "where" else divisor)  # without its guard against 0
     for at, term in enumerate(terms):
         rest = [*terms[:at], *terms[at + 1 :]]
         e = _summand(term)
         if e is not None and term not in rest and all(_is_reduced(other, elements) for other in rest):
-            yield e, reduce(Node.__add__, rest) if rest else const(0)
+            yield e, reduce(Node.__add__, rest) / divisor if rest else const(0)
 
 
 def _summand(total: Node) -> Node | None:

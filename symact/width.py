@@ -14,7 +14,7 @@ import numpy as np
 from symact.formula import Formula
 from symact.graph import Node, walk
 from symact.numbers import as_float
-from symact.ops import OPS
+from symact.ops import OPS, Op
 from symact.program import COUNT, POSITION
 from symact.stabilize.formats import FLOAT32, FLOAT64, Array, Format
 from symact.stabilize.simulate import leaf
@@ -118,12 +118,15 @@ def evaluated(root: Node, values: Mapping[str, Array], fmt: Format, memo: dict[N
             memo[current] = leaf(current, values, fmt)
             continue
         op = OPS[current.op]
-        result = op.numpy(*(memo[arg] for arg in current.args))
-        if op.parts:
-            memo[current] = tuple(map(fmt.round, result))
-        else:
-            memo[current] = result if op.boolean else fmt.round(result)
+        memo[current] = rounded(op, op.numpy(*(memo[arg] for arg in current.args)), fmt)
     return np.asarray(memo[root], float)
+
+
+def rounded(op: Op, result: Any, fmt: Format) -> Any:
+    """What ``fmt`` holds of an operation's result, of each where it has several."""
+    if op.parts:
+        return tuple(map(fmt.round, result))
+    return result if op.boolean else fmt.round(result)
 
 
 def _largest(values: Array) -> Array:

@@ -11,7 +11,8 @@ from axis_truth import check
 
 from symact.casts import Narrow, wide_nodes, with_casts
 from symact.compiler import translate
-from symact.graph import node, var
+from symact.graph import const, node, var
+from symact.stabilize.formats import FLOAT32, FLOAT64
 
 PAIR = {"inputs": ("a", "b")}
 # formula, options: float32 does not serve for all of them.
@@ -87,6 +88,8 @@ def test_casts_are_where_formats_meet():
 
 
 def test_bounds_of_float64_are_bounds_of_float32(compiled):
+    (bound,) = with_casts([node("max", var("x"), const(-FLOAT64.max))], Narrow())
+    assert bound is node("max", var("x"), const(-FLOAT32.max))
     activation = compiled("Sum(x[j]^3*exp(-Abs(x[j])),j)/Sum(x[j]^2,j)")
     for value in (np.inf, -np.inf, np.float32(3.4e38)):
         y = activation(tf.constant([[value, 1.0, 2.0]], tf.float32))

@@ -46,9 +46,10 @@ def _calls(root: Node, choice: Node, side: int) -> list[Node]:
             cut = (side,) if current is choice else ()
             waiting += [arg for at, arg in enumerate(current.args) if at not in cut]
     inside = [n for n in steps(choice.args[side]) if n not in elsewhere]
-    calls = [n for n in inside if _is_expensive(n)]
-    return [n for n in calls if not any(_is_expensive(below) for below in steps(n.args[0]))]
+    calls = [n for n in inside if is_expensive(n)]
+    return [n for n in calls if not any(is_expensive(below) for below in steps(n.args[0]))]
 
 
-def _is_expensive(current: Node) -> bool:
+def is_expensive(current: Node) -> bool:
+    """Whether it is a call of a kernel that is worth being spared."""
     return len(current.args) == 1 and OPS[current.op].cost >= _EXPENSIVE

@@ -15,11 +15,10 @@ import numpy as np
 import sympy as sp
 
 from symact.graph import Node, const, node, rebuild, steps, var
-from symact.ops import OPS
 from symact.stabilize.asymptotics import growth
 from symact.stabilize.candidates import ground, joined
 from symact.stabilize.formats import Array, Format
-from symact.stabilize.kernels import with_shared_kernels
+from symact.stabilize.kernels import is_expensive, with_shared_kernels
 from symact.stabilize.problem import Problem, pose
 from symact.stabilize.regimes import Candidate, Regime, assemble
 from symact.stabilize.rules import rewrite
@@ -33,8 +32,6 @@ from symact.stabilize.whole_tails import whole_tails
 _POINTS = np.array([0.375, 0.8125, 1.3125, 2.875, 5.0625])
 _TOLERANCE = Fraction(1, 2**90)
 _LARGEST_DENOMINATOR = 64
-# Kernels from this cost on; where there is but one, none can be spared.
-_EXPENSIVE = 8
 # How long what is computed from one half of the line may take, as a share of what is computed from both.
 _SPARED = 0.9
 # In ULP, what is left to a product of what is aimed at; and the number of points at which its factor is seen.
@@ -118,8 +115,9 @@ def reflected(
         return max(stable.after.worst, excess(problem, stable.graph))
 
     best, borne = chosen, max(target, error(chosen))
-    for tails in (whole_tails(ground(whole), found.side), ()):
-        half = search(area, joined(forms, tails, whole), aim)
+    tails = list(whole_tails(ground(whole), found.side))
+    for more in [tails, []] if tails else [[]]:
+        half = search(area, joined(forms, more, whole), aim)
         graph = unfolded(half, problem.name, found)
         regimes = both_halves(half, problem.name, found, problem.fmt)
         other = replace(chosen, graph=graph, regimes=regimes, after=problem.score(graph))
@@ -138,7 +136,7 @@ def _quotient(problem: Problem) -> Problem:
 def reflection(problem: Problem, graph: Node) -> Reflection | None:
     """The reflection of a function that takes several kernels, as ``graph`` does; None without one."""
     low, high = problem.domain
-    if problem.parameters or problem.kinks or low != -high or _kernels(graph) < 2:
+    if problem.parameters or problem.kinks or low != -high or sum(map(is_expensive, steps(graph))) < 2:
         return None
     right, left = (_exactly(problem.truth, side * _POINTS) for side in (1, -1))
     if right is None or left is None:
@@ -206,10 +204,6 @@ def _at(graph: Node, x: Node, side: int) -> Node:
     inside = rebuild(graph, {magnitude: outside})
     turned, _ = rewrite(rebuild(inside, {x: outside if side > 0 else -outside}))
     return rebuild(turned, {outside: magnitude})
-
-
-def _kernels(graph: Node) -> int:
-    return sum(len(n.args) == 1 and OPS[n.op].cost >= _EXPENSIVE for n in steps(graph))
 
 
 def _exactly(truth: Truth, points: Array) -> list[Fraction] | None:
