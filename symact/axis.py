@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from symact.agreement import agrees
+from symact.angles import with_angles
 from symact.cancelled import with_cancelled_terms
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
@@ -31,9 +32,10 @@ from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
 
 _ORDER = 2
-# Quotients of which terms cancel, sums less one of their terms, means next to 1, what grows, all sums, and
-# functions of compound arguments.
+# Angles between vectors, quotients of which terms cancel, sums less one of their terms, means next to 1, what
+# grows, all sums, and functions of compound arguments.
 _REWRITINGS: tuple[Callable[[Program], Program], ...] = (
+    with_angles,
     with_cancelled_terms,
     with_others,
     with_means_beyond_one,
