@@ -14,6 +14,7 @@ from symact.cancelled import with_cancelled_terms
 from symact.formula import Formula
 from symact.graph import Node, const, node, walk
 from symact.growth import with_growth
+from symact.leading import with_leading_terms
 from symact.mixed import mixed
 from symact.near_one import with_means_beyond_one
 from symact.others import with_others
@@ -22,8 +23,9 @@ from symact.projections import with_covariances, with_second_projections
 from symact.reduced import REDUCING, reduced_nodes
 from symact.rescale import rescale
 from symact.reverse import vjp
+from symact.saturated import needs_leading_terms
 from symact.schedule import AxisSchedule
-from symact.stabilize.formats import FORMATS
+from symact.stabilize.formats import FLOAT64, FORMATS, Format
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_rewrites import with_closed_ends, with_ties
@@ -80,13 +82,23 @@ def schedule_axis(
     """Everything that is emitted for ``program``."""
     chain = programs(program, order, ties)
     graphs, kept = _graphs(program, chain, at_zero, prefer)
+    leading = with_leading_terms(program)
+    saturated = leading != program and needs_leading_terms(
+        program.formula,
+        graphs["float64"],
+        _levels(program, programs(leading, 1, ties), FLOAT64, at_zero, prefer),
+    )
+    if saturated:
+        chain = programs(leading, order, ties)
+        graphs, kept = _graphs(program, chain, at_zero, prefer)
     agreed = agrees(program, ties, graphs["float64"])
     if not agreed:
         chain = programs(program, order, ties, rewritten=False)
         graphs, kept = _graphs(program, chain, at_zero, prefer)
-    widened = prefer != "fast" and not float32_serves(program.formula, graphs["float32"], graphs["float64"])
+    narrow, wide = graphs["float32"], graphs["float64"]
+    widened = prefer != "fast" and not float32_serves(program.formula, narrow, wide, saturated=saturated)
     if widened:
-        graphs["float32"] = mixed(program.formula, graphs["float32"], graphs["float64"], prefer)
+        graphs["float32"] = mixed(program.formula, narrow, wide, prefer, saturated=saturated)
         kept["float32"] = _kept(*graphs["float32"][:2])
     if _same(graphs):
         graphs = {"float64": graphs["float64"]}
@@ -107,26 +119,35 @@ def _graphs(
 ) -> tuple[dict[str, list[list[Node]]], dict[str, list[Node]]]:
     """By format, the graphs of the value and its VJPs, and what the first VJP takes from the value."""
     graphs, kept = {}, {}
-    elements = {*program.formula.inputs, *program.formula.indexed}
     for name, fmt in FORMATS.items():
-        builder = Builder(program.formula, fmt, at_zero, prefer)
-        levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
-        levels[1:2] = [
-            [with_second_projections(with_covariances(graph, elements), elements) for graph in level]
-            for level in levels[1:2]
-        ]
-        levels = [[with_closed_ends(with_ties(graph, fmt), fmt) for graph in level] for level in levels]
-        forward, *backward = [
-            [with_zero_factors(graph, program.formula, fmt) for graph in level]
-            for level in with_rounded_exponents(with_tried_shifts(levels))
-        ]
-        backward = [
+        graphs[name] = _levels(program, chain, fmt, at_zero, prefer)
+        kept[name] = _kept(*graphs[name][:2])
+    return graphs, kept
+
+
+def _levels(
+    program: Program, chain: Sequence[Program], fmt: Format, at_zero: str, prefer: str
+) -> list[list[Node]]:
+    """The graphs of the value and its VJPs in one format."""
+    elements = {*program.formula.inputs, *program.formula.indexed}
+    builder = Builder(program.formula, fmt, at_zero, prefer)
+    levels = [[builder.graph(p, output, at) for output in p.outputs] for at, p in enumerate(chain)]
+    levels[1:2] = [
+        [with_second_projections(with_covariances(graph, elements), elements) for graph in level]
+        for level in levels[1:2]
+    ]
+    levels = [[with_closed_ends(with_ties(graph, fmt), fmt) for graph in level] for level in levels]
+    forward, *backward = [
+        [with_zero_factors(graph, program.formula, fmt) for graph in level]
+        for level in with_rounded_exponents(with_tried_shifts(levels))
+    ]
+    return [
+        forward,
+        *(
             [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
             for level, graph in enumerate(backward, 1)
-        ]
-        kept[name] = _kept(forward, backward[0])
-        graphs[name] = [forward, *backward]
-    return graphs, kept
+        ),
+    ]
 
 
 def _variables(formula: Formula, level: int) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from symact.ops import OPS, kernel_time, power_of_two, scaled_sum
 from symact.reduced import reduced_nodes
 from symact.stabilize.formats import FLOAT32, FLOAT64, Array
 from symact.stabilize.simulate import kernel_error, leaf
-from symact.width import errors, levels_at, rounded, samples
+from symact.width import errors, levels_at, rounded, samples, saturated_samples
 
 Levels = Sequence[Sequence[Node]]
 
@@ -40,7 +40,9 @@ _TIMED_AS = {"shifted_sum": "exp", "scaled_sum": "square"}
 _IN_FLOAT64 = {"scale": partial(power_of_two, most=1022), "scaled_sum": partial(scaled_sum, most=1022)}
 
 
-def mixed(formula: Formula, narrow: Levels, wide: Levels, prefer: str) -> list[list[Node]]:
+def mixed(
+    formula: Formula, narrow: Levels, wide: Levels, prefer: str, *, saturated: bool = False
+) -> list[list[Node]]:
     """The graphs of ``formula`` for float32, with casts to float64 and back.
 
     Args:
@@ -48,13 +50,14 @@ def mixed(formula: Formula, narrow: Levels, wide: Levels, prefer: str) -> list[l
         narrow: by level, the graphs of the value and of its VJPs that were made for float32.
         wide: the same for float64; what all others are measured by.
         prefer: "accurate" for all of it in float64.
+        saturated: whether vectors of which one element leads are tried, too.
 
     Returns:
         Graphs for the same levels; of second derivatives all is in float64.
     """
     if prefer == "accurate":
         return _cast(wide, Narrow())
-    judge = _Judge(formula, wide)
+    judge = _Judge(formula, wide, saturated)
     # Forms that were made for float32 are shorter; float64 seldom needs a norm's scale.
     tried = [_unscaled(narrow[:2]), narrow[:2], _unscaled(wide[:2])]
     forms = next((levels for levels in tried if judge.accepts(_cast(levels, Narrow()))), wide[:2])
@@ -88,8 +91,9 @@ def _unscaled(levels: Levels) -> Levels:
 class _Judge:
     """Measures graphs in mixed formats by those in float64."""
 
-    def __init__(self, formula: Formula, wide: Levels) -> None:
+    def __init__(self, formula: Formula, wide: Levels, saturated: bool) -> None:
         drawn = [samples(formula, seed) for seed in _SEEDS]
+        drawn += [saturated_samples(formula, seed) for seed in _SEEDS] if saturated else []
         self.values = {name: _stacked([values[name] for values in drawn]) for name in drawn[0]}
         self.values |= {name: _varied(self.values[name], formula) for name in formula.inputs}
         with np.errstate(all="ignore"):

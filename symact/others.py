@@ -19,7 +19,7 @@ from symact.rescale.questions import sums_of
 
 
 @dataclass(frozen=True)
-class _Sum:
+class PositiveSum:
     """A sum of positive terms.
 
     Attributes:
@@ -47,6 +47,18 @@ class _Sum:
     def is_only_largest(self) -> sp.Basic:
         return sp.And(self.is_largest, sp.Le(self.named("count"), 1))
 
+    def share(self, size: sp.Symbol, largest: sp.Symbol) -> sp.Expr:
+        """The term of ``size`` in units of that of the ``largest``."""
+        if isinstance(self.body, sp.exp):
+            return sp.exp(size - largest)
+        return (size / largest) ** self.body.as_base_exp()[1]
+
+    def logarithm(self, size: sp.Symbol) -> sp.Expr:
+        """The logarithm of the term of ``size``."""
+        if isinstance(self.body, sp.exp):
+            return size
+        return self.body.as_base_exp()[1] * sp.log(size)
+
     def stages(self) -> Iterator[Stage]:
         """The largest size, how many terms have it, and the sum of the terms that have not."""
         size, largest, count, element, others = map(
@@ -65,11 +77,11 @@ class _Sum:
         return {self.named("largest").name, self.named("count").name, f"of_{self.named('count')}"}
 
 
-def with_others(program: Program) -> Program:
-    """``program`` with such differences in logarithms, roots and denominators in that form."""
-    known: list[_Sum] = []
-    found: dict[sp.Symbol, _Sum] = {}
-    sums = {total.target: _sum(symbol, body) for total, symbol, body, _ in sums_of(program)}
+def with_others(program: Program, *, everywhere: bool = False) -> Program:
+    """``program`` with such differences in that form: in logarithms, roots, denominators, or everywhere."""
+    known: list[PositiveSum] = []
+    found: dict[sp.Symbol, PositiveSum] = {}
+    sums = {total.target: positive_sum(symbol, body) for total, symbol, body, _ in sums_of(program)}
     stages: list[Stage] = []
     for stage in program.stages:
         if isinstance(stage, Reduce):
@@ -79,7 +91,7 @@ def with_others(program: Program) -> Program:
             for total in known:
                 others = total.named("others")
                 expression = _in_others(stage.expression, total)
-                if not _matters(expression, others):
+                if not ((everywhere and expression != stage.expression) or _matters(expression, others)):
                     continue
                 if total.symbol not in found:
                     found[total.symbol] = total
@@ -93,18 +105,18 @@ def with_others(program: Program) -> Program:
     return replace(program, stages=tuple(stages), constants=program.constants | constants)
 
 
-def _sum(symbol: sp.Symbol, body: sp.Expr) -> _Sum | None:
+def positive_sum(symbol: sp.Symbol, body: sp.Expr) -> PositiveSum | None:
     if isinstance(body, sp.exp):
-        return _Sum(symbol, body, body.args[0], body.args[0], -sp.oo)
+        return PositiveSum(symbol, body, body.args[0], body.args[0], -sp.oo)
     base, power = body.as_base_exp()
     element = base.args[0] if isinstance(base, sp.Abs) else base
     positive = power.is_positive and (power.is_even or isinstance(base, sp.Abs))
     if positive and element.is_Symbol:
-        return _Sum(symbol, body, sp.Abs(element), element, sp.S.Zero)
+        return PositiveSum(symbol, body, sp.Abs(element), element, sp.S.Zero)
     return None
 
 
-def _in_others(expression: sp.Expr, total: _Sum) -> sp.Expr:
+def _in_others(expression: sp.Expr, total: PositiveSum) -> sp.Expr:
     """``expression`` with a symbol for the sum less its own term."""
     others = total.named("others")
 

@@ -35,8 +35,13 @@ def with_second_projections(root: Node, elements: Collection[str]) -> Node:
     """
 
     def rule(current: Node) -> Node | None:
-        left = _left_over(current, elements) if current.op == "sub" else None
-        return None if left is None else current - left
+        if current.op != "sub":
+            return None
+        left = _left_over(current, elements)
+        if left is not None:
+            return current - left
+        left = _left_over(node("sub", *current.args[::-1]), elements)
+        return None if left is None else current + left
 
     return rewritten(root, rule)
 

@@ -10,10 +10,12 @@ the second derivative is the same walk over the first one's program.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import sympy as sp
 
 from symact.derive import differentiate
+from symact.expressions import rewrite
 from symact.program import COUNT, POSITION, Kind, Map, Program, Reduce, Stage, has_any, names_in
 
 
@@ -35,7 +37,8 @@ def vjp(program: Program, variables: tuple[str, ...], upstreams: tuple[str, ...]
         target = f"cotangent_{walk.level}_{name}"
         ways = walk.cotangents.get(name, [])
         cotangent = sp.factor_terms(sp.Add(*(walk.apart(way) for way in ways) if len(ways) > 1 else ways))
-        walk.stages.append(Map(target, walk.with_functions_inside(cotangent)))
+        cotangent = walk.with_functions_inside(walk.with_numbers_cancelled(cotangent))
+        walk.stages.append(Map(target, cotangent))
         outputs.append(target)
     return replace(
         program,
@@ -109,6 +112,20 @@ class _Walk:
                 factors = [f for f in factors if f not in whole] + [self.mapped(sp.Mul(*whole))]
         return sp.Mul(*factors)
 
+    def with_numbers_cancelled(self, cotangent: sp.Expr) -> sp.Expr:
+        """(w + 1) - 1, the first term a way of its own, as w: it may be far smaller than 1."""
+        maps = {stage.target: stage.expression for stage in self.stages if isinstance(stage, Map)}
+
+        def visit(part: sp.Basic) -> sp.Basic:
+            number = part.as_coeff_Add()[0] if part.is_Add else sp.S.Zero
+            for way in part.args if number != 0 else ():
+                expression = maps.get(str(way), way)
+                if expression.as_coeff_Add()[0] == -number:
+                    return part - number - way + self.mapped(expression + number)
+            return part
+
+        return rewrite(cotangent, visit)
+
     def with_functions_inside(self, product: sp.Expr) -> sp.Expr:
         """f·(g + h) as f·g + f·h, where g is a function of what f is: together they may be in range alone."""
         factors = sp.Mul.make_args(product)
@@ -168,9 +185,10 @@ class _Walk:
         return sp.Add(*total)
 
     def reduced(self, expression: sp.Expr, kind: Kind, *, constant: bool = False) -> sp.Symbol:
-        for one, two in zip(self.stages, self.stages[1:], strict=False):
+        known = [*self.program.stages, *self.stages]
+        for one, two in pairwise(known):
             same = Map(one.target, expression), Reduce(two.target, kind, one.target)
-            if (one, two) == same:
+            if (one, two) == same and (not constant or two.target in self.constants):
                 return sp.Symbol(two.target, real=True)
         target = f"back_{self.level}_{len(self.stages)}"
         source = f"of_{target}"

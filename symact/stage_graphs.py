@@ -114,7 +114,7 @@ class Builder:
             graph, _ = on_sight(
                 to_graph(guarded(expression, program, self.at_zero), formula=self.formula.text)
             )
-        graph = with_quotients(with_numbers_last(with_stages(graph, self.nodes)))
+        graph = with_quotients(with_stages(with_numbers_last(graph), self.nodes))
         return with_one_exponential(with_means_near_one(graph))
 
     def bounded(self, expression: sp.Expr, program: Program) -> Node:

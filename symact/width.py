@@ -27,10 +27,17 @@ _VANISHING = 4 * FLOAT32.min_normal
 _LENGTH = 7
 _ROUNDS = 16
 _RANDOM_SEED = 5
+# How far the largest element of a vector is above the others: for exponentials, and for powers.
+_GAPS = (12.0, 20.0, 40.0, 80.0, 1e10, 1e20)
+_ROWS_A_GAP = 8
 
 
 def float32_serves(
-    formula: Formula, narrow: Sequence[Sequence[Node]], wide: Sequence[Sequence[Node]]
+    formula: Formula,
+    narrow: Sequence[Sequence[Node]],
+    wide: Sequence[Sequence[Node]],
+    *,
+    saturated: bool = False,
 ) -> bool:
     """Whether the graphs ``narrow``, evaluated in float32, come close to ``wide``, evaluated in float64.
 
@@ -38,8 +45,18 @@ def float32_serves(
         formula: for the names of inputs and parameters, their domain and defaults.
         narrow: the graphs of the value and of its VJP in float32; the value's is the only one of its level.
         wide: the same in float64.
+        saturated: whether it must at vectors of which one element leads, too.
     """
-    values = samples(formula)
+    drawn = [samples(formula), saturated_samples(formula)] if saturated else [samples(formula)]
+    return all(_serves(formula, narrow, wide, values) for values in drawn)
+
+
+def _serves(
+    formula: Formula,
+    narrow: Sequence[Sequence[Node]],
+    wide: Sequence[Sequence[Node]],
+    values: Mapping[str, Array],
+) -> bool:
     with np.errstate(all="ignore"):
         (truth,), exact = levels_at(wide, values, FLOAT64)
         (result,), computed = levels_at(narrow, values, FLOAT32)
@@ -75,6 +92,29 @@ def samples(formula: Formula, seed: int = _RANDOM_SEED) -> dict[str, Array]:
         values[parameter.name] = FLOAT32.round(parameter.default * factors * spread)
     count = _LENGTH if formula.keeps_axis else 1
     values["upstream"] = FLOAT32.round(random.normal(size=(len(rows), count)))
+    return values | along(_LENGTH)
+
+
+def saturated_samples(formula: Formula, seed: int = _RANDOM_SEED) -> dict[str, Array]:
+    """By name, a vector a row: one element leads, which for other inputs is a label, or one of several."""
+    random = np.random.default_rng(seed)
+    low, high = map(as_float, formula.domain)
+    rows = len(_GAPS) * _ROWS_A_GAP
+    leads = np.arange(_LENGTH) == np.arange(rows)[:, None] % _LENGTH
+    gaps = np.repeat(_GAPS, _ROWS_A_GAP)[:, None]
+    values = {}
+    for at, name in enumerate(formula.inputs):
+        vectors = random.normal(size=(rows, _LENGTH))
+        if at == 0:
+            vectors = vectors + gaps * leads
+        else:
+            vectors[1::2] = leads[1::2]
+        values[name] = FLOAT32.round(np.clip(np.abs(vectors) if low >= 0 else vectors, low, high))
+    for parameter in formula.parameters:
+        size = (rows, _LENGTH) if parameter.name in formula.indexed else (rows, 1)
+        values[parameter.name] = FLOAT32.round(np.full(size, parameter.default))
+    count = _LENGTH if formula.keeps_axis else 1
+    values["upstream"] = FLOAT32.round(random.normal(size=(rows, count)))
     return values | along(_LENGTH)
 
 

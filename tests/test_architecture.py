@@ -29,6 +29,8 @@ FORBIDDEN = {
     "stage_rewrites.py": {"numpy", "tensorflow", "symact.emit", "symact.stage_graphs"},
     "cancelled.py": {"numpy", "flint", "tensorflow", "symact.stabilize", "symact.emit", "symact.graph"},
     "angles.py": {"numpy", "flint", "tensorflow", "symact.stabilize", "symact.emit", "symact.axis"},
+    "leading.py": {"numpy", "tensorflow", "symact.emit", "symact.axis", "symact.reverse"},
+    "saturated.py": {"tensorflow", "symact.emit", "symact.axis", "symact.leading"},
     "projections.py": {"numpy", "tensorflow", "symact.emit", "symact.stabilize", "symact.axis"},
     "casts.py": {"tensorflow", "symact.emit", "symact.width", "symact.schedule"},
     "mixed.py": {"tensorflow", "keras", "symact.emit", "symact.schedule", "symact.axis"},

@@ -38,10 +38,11 @@ def with_bare_extrema(program: Program) -> Program:
         if not exchanged.keys().isdisjoint(expression.free_symbols):
             expression = rewrite(expression.xreplace(exchanged), one_exponential)
         if isinstance(following, Reduce) and following.kind in _OTHER:
-            symbol = sp.Symbol(following.target, real=True)
+            symbol, source = (sp.Symbol(name, real=True) for name in (following.target, stage.target))
             inner, outer, is_turned = _opened(expression, symbol, program)
             if outer != symbol:
-                exchanged[symbol], expression = outer, inner
+                exchanged |= {symbol: outer, source: outer.xreplace({symbol: source})}
+                expression = inner
                 turned |= {following.target} if is_turned else set()
         stages.append(Map(stage.target, expression))
     return replace(program, stages=tuple(stages)) if exchanged else program

@@ -153,10 +153,9 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
     if vector not in new.scales:
         add_scale(new, stage.target, vector, sp.S.One, is_added(symbol, later))
     scale, z = new.scales[vector]
-    add_map(new, stage.source, sp.Abs(z))
+    size = add_map(new, stage.source, sp.Abs(z))
     new.stages.append(stage)
-    new.exchanged[vector] = scale * z
-    new.exchanged[symbol] = scale * symbol
+    new.exchanged |= {vector: scale * z, symbol: scale * symbol, size: scale * size}
 
 
 def _for_a_mean(
