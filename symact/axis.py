@@ -29,7 +29,7 @@ from symact.stabilize.formats import FLOAT64, FORMATS, Format
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_rewrites import with_closed_ends, with_ties
-from symact.stage_shifts import with_rounded_exponents, with_tried_shifts
+from symact.stage_shifts import with_rounded_exponents, with_sums_by_rests, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_zero_factors
 
@@ -136,7 +136,10 @@ def _levels(
         [with_second_projections(with_covariances(graph, elements), elements) for graph in level]
         for level in levels[1:2]
     ]
-    levels = [[with_closed_ends(with_ties(graph, fmt), fmt) for graph in level] for level in levels]
+    levels = [
+        [with_closed_ends(with_ties(graph, fmt), fmt) for graph in level]
+        for level in with_sums_by_rests(levels)
+    ]
     forward, *backward = [
         [with_zero_factors(graph, program.formula, fmt) for graph in level]
         for level in with_rounded_exponents(with_tried_shifts(levels))

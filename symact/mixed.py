@@ -92,10 +92,9 @@ class _Judge:
     """Measures graphs in mixed formats by those in float64."""
 
     def __init__(self, formula: Formula, wide: Levels, saturated: bool) -> None:
-        drawn = [samples(formula, seed) for seed in _SEEDS]
+        drawn = [_varied(samples(formula, seed), formula, seed) for seed in _SEEDS]
         drawn += [saturated_samples(formula, seed) for seed in _SEEDS] if saturated else []
         self.values = {name: _stacked([values[name] for values in drawn]) for name in drawn[0]}
-        self.values |= {name: _varied(self.values[name], formula) for name in formula.inputs}
         with np.errstate(all="ignore"):
             (value,), gradients = levels_at(wide, self.values, FLOAT64)
         self.truths = [(value, _BEARABLE_VALUE), *((found, _BEARABLE_GRADIENT) for found in gradients)]
@@ -139,12 +138,15 @@ def _stacked(values: Sequence[Array]) -> Array:
     return values[0] if len(values[0]) == 1 or values[0].ndim < 2 else np.concatenate(values)
 
 
-def _varied(vectors: Array, formula: Formula) -> Array:
-    """``vectors`` with other digits in every row: where few numbers decide, errors are small by chance."""
-    factors = np.random.default_rng(_SEEDS[0]).uniform(0.75, 1.5, (len(vectors), 1))
+def _varied(values: dict[str, Array], formula: Formula, seed: int) -> dict[str, Array]:
+    """``values`` with other digits in every row: where few numbers decide, errors are small by chance."""
     low, high = map(as_float, formula.domain)
     most = FLOAT32.max
-    return FLOAT32.round(np.clip(vectors * factors, max(low, -most), min(high, most)))
+    found = dict(values)
+    for name in formula.inputs:
+        factors = np.random.default_rng(seed).uniform(0.75, 1.5, (len(values[name]), 1))
+        found[name] = FLOAT32.round(np.clip(values[name] * factors, max(low, -most), min(high, most)))
+    return found
 
 
 def _chosen(levels: Levels, judge: _Judge) -> Narrow:

@@ -7,13 +7,15 @@ Sums of shifted exponentials and their shifts become one reduction that need not
 does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks for the
 largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where nothing
 is made of them but their sum and quotients by it: a weight near the largest number would overflow.
+
+Where what is below the largest term is summed by itself, the whole sum needs no pass of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symact.graph import Node, node, rebuild, walk
+from symact.graph import Node, const, node, rebuild, walk
 
 
 def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
@@ -58,6 +60,33 @@ def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
     (distance,) = exponential.args
     others = [n for n in walk(roots) if n is not total and {exponential, distance} & set(n.args)]
     return all(n in (exponential, exponential / total) for n in others) and exponential not in roots
+
+
+def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
+    """``levels`` with sums of shifted exponentials as 1 and the rest R, where that is summed anyway, and
+    with the maximum itself as the shift."""
+    rests = {n: largest for n in walk(root for level in levels for root in level) if (largest := _leader(n))}
+    plain = {node("shift", largest): largest for largest in rests.values()}
+    sums = {
+        node("reduce_sum", node("exp", largest.args[0] - largest)): const(1) + rest
+        for rest, largest in rests.items()
+    }
+    return [[rebuild(rebuild(root, plain), sums) for root in level] for level in levels]
+
+
+def _leader(rest: Node) -> Node | None:
+    """The maximum m of x, where ``rest`` is the sum of exp(x - m) but one of the largest terms: what is
+    below, and how many more are as large."""
+    below, more = rest.args if rest.op == "add" else (rest, rest)
+    if below.op != "reduce_sum" or more.op != "sub" or below.args[0].op != "where":
+        return None
+    leads, nothing, e = below.args[0].args
+    largest = leads.args[0]
+    is_of_leads = leads.op == "le" and largest == node("reduce_max", leads.args[1])
+    count = node("reduce_sum", node("where", leads, const(1), const(0)))
+    if not is_of_leads or more != count - const(1) or nothing != const(0):
+        return None
+    return largest if e == node("exp", leads.args[1] - largest) else None
 
 
 def with_rounded_exponents(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
