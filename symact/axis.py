@@ -31,7 +31,7 @@ from symact.stage_graphs import Builder
 from symact.stage_rewrites import with_closed_ends, with_ties
 from symact.stage_shifts import with_rounded_exponents, with_sums_by_rests, with_tried_shifts
 from symact.width import float32_serves
-from symact.zero_factors import with_zero_factors
+from symact.zero_factors import with_squares_apart, with_zero_factors
 
 _ORDER = 2
 # Angles between vectors, quotients of which terms cancel, sums less one of their terms, means next to 1, what
@@ -144,6 +144,8 @@ def _levels(
         [with_zero_factors(graph, program.formula, fmt) for graph in level]
         for level in with_rounded_exponents(with_tried_shifts(levels))
     ]
+    if fmt == FLOAT64:
+        backward = [[*map(with_squares_apart, level)] for level in backward]
     return [
         forward,
         *(

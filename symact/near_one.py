@@ -61,8 +61,9 @@ def with_means_beyond_one(program: Program) -> Program:
 
 
 def _is_about_one(body: sp.Expr, program: Program) -> bool:
-    """Whether it is a function of one element that is 1 at 0, and no exponential."""
-    if len(body.free_symbols) != 1 or is_long(body) or isinstance(body, sp.exp):
+    """Whether it is a function of one element, and maybe parameters, that is 1 at 0, and no exponential."""
+    parameters = {p.name for p in program.formula.parameters} - program.elementwise
+    elements = [symbol for symbol in body.free_symbols if symbol.name not in parameters]
+    if len(elements) != 1 or is_long(body) or isinstance(body, sp.exp):
         return False
-    (element,) = body.free_symbols
-    return element.name in program.elementwise and body.subs(element, 0) == 1
+    return elements[0].name in program.elementwise and bool(body.subs(elements[0], 0) == 1)

@@ -1,7 +1,8 @@
 """Zero factors: 0·∞ is 0, where the infinite factor is one only because it exceeds the range.
 
 ``b·exp(a)`` is 0 at b = 0 for every a; computed, it is undefined where exp(a) overflows. Which products are
-such is seen at inputs that are 0, ordinary or large, and only those ask whether their factor is 0.
+such is seen at inputs that are 0, ordinary or large, and only those ask whether their factor is 0. Of float64
+there is nothing wider: factors of squares are taken one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from symact.formula import Formula
-from symact.graph import Node, node, rebuild, steps
+from symact.graph import Node, node, rebuild, rewritten, steps
 from symact.stabilize.formats import Array, Format
 from symact.width import along, evaluated
 
@@ -33,6 +34,18 @@ def with_zero_factors(graph: Node, formula: Formula, fmt: Format) -> Node:
                 result = node("where", node("eq", done[factor], 0), 0, result)
         done[current] = result
     return done[graph]
+
+
+def with_squares_apart(graph: Node) -> Node:
+    """c·x², x an input, as (c·x)·x: where c is small x² may exceed the range, where c is large be below."""
+
+    def rule(current: Node) -> Node | None:
+        for factor, square in (current.args, current.args[::-1]) if current.op == "mul" else ():
+            if square.op == "square" and square.args[0].op == "var" and factor.args:
+                return factor * square.args[0] * square.args[0]
+        return None
+
+    return rewritten(graph, rule)
 
 
 def _inputs(formula: Formula) -> dict[str, Array]:

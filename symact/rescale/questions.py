@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 import sympy as sp
 
 from symact.expressions import dag, rewrite
-from symact.program import COUNT, Map, Program, Reduce, Stage, has_any
+from symact.program import COUNT, Map, Program, Reduce, Stage, has_any, names_in
 
 # Functions in which a sum of powers is a factor that may cancel; below any other it is a whole.
 _ALGEBRAIC = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Number, sp.NumberSymbol, sp.Abs, sp.log, sp.sign)
@@ -35,9 +35,10 @@ def exponent(term: sp.Expr) -> sp.Expr:
     return sp.Add(*exponents)
 
 
-def is_added(symbol: sp.Symbol, later: tuple[Stage, ...]) -> bool:
-    """Whether ``symbol`` is a term of some later sum, next to terms without it."""
-    return bool(_terms_beside(symbol, later))
+def is_added(symbol: sp.Symbol, later: tuple[Stage, ...], parameters: AbstractSet[str] = frozenset()) -> bool:
+    """Whether ``symbol``, or a ratio of it to ``parameters``, is a term of some later sum, next to terms
+    without it."""
+    return bool(_terms_beside(symbol, later, parameters))
 
 
 def exponents_beside(
@@ -92,11 +93,13 @@ def is_multiplied(symbol: sp.Symbol, later: tuple[Stage, ...], sums: AbstractSet
     )
 
 
-def _terms_beside(symbol: sp.Symbol, later: tuple[Stage, ...]) -> set[sp.Expr]:
+def _terms_beside(
+    symbol: sp.Symbol, later: tuple[Stage, ...], parameters: AbstractSet[str] = frozenset()
+) -> set[sp.Expr]:
     found: set[sp.Expr] = set()
     for part in _parts(later):
         if part.is_Add:
-            rest = {term for term in part.args if not _is_multiple(symbol, term)}
+            rest = {term for term in part.args if not _is_multiple(symbol, term, parameters)}
             found |= rest if len(rest) < len(part.args) else set()
     return found
 
@@ -106,10 +109,11 @@ def _parts(later: tuple[Stage, ...]) -> Iterator[sp.Basic]:
     return (part for stage in later if isinstance(stage, Map) for part in dag(stage.expression))
 
 
-def _is_multiple(symbol: sp.Symbol, term: sp.Expr) -> bool:
-    """Whether ``term`` grows with ``symbol``: a ratio of it to something else need not."""
+def _is_multiple(symbol: sp.Symbol, term: sp.Expr, parameters: AbstractSet[str] = frozenset()) -> bool:
+    """Whether ``term`` grows with ``symbol``: a ratio of it to other sums or elements need not."""
     factors = sp.Mul.make_args(term)
-    ratio = any(f.is_Pow and f.exp.is_negative and f.free_symbols - {COUNT} for f in factors)
+    constants = {COUNT.name, *parameters}
+    ratio = any(f.is_Pow and f.exp.is_negative and names_in(f) - constants for f in factors)
     return not ratio and any(_is_factor(symbol, f) for f in factors)
 
 

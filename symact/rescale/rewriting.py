@@ -41,6 +41,12 @@ class Rewriting:
     largest: dict[tuple[sp.Expr, ...], tuple[sp.Symbol, list[sp.Expr]]] = field(default_factory=dict)
     scales: dict[sp.Expr, tuple[sp.Symbol, sp.Symbol]] = field(default_factory=dict)
 
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """Names of the formula's parameters that are numbers."""
+        formula = self.program.formula
+        return frozenset(p.name for p in formula.parameters) - formula.indexed
+
     def rewritten(self, expression: sp.Expr) -> sp.Expr:
         """``expression`` in terms of the rewritten stages, with its factors brought together."""
         own = {part: sp.Dummy(real=True) for part in dag(expression) if self.is_of_one_element(part)}

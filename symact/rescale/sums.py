@@ -75,7 +75,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
             new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
-        floor = degree != 1 and is_added(symbol, later) and not is_bare(symbol, later)
+        floor = degree != 1 and is_added(symbol, later, new.parameters) and not is_bare(symbol, later)
         add_scale(new, stage.target, vector, degree, floor)
         new.powers += powers_of(body, vector, degree, new.scales[vector][0], stage.target, floor)
     scale, z = new.scales[vector]
@@ -88,7 +88,7 @@ def rewrite_sum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[Stage
     scaled = {vector: scale * z, symbol: outside * scale**degree * total.xreplace({symbol: positive})}
     whole = _keeps_scale(new, scaled, scale, wholes(symbol, later))
     if (
-        (whole or (is_added(symbol, later) and is_bare(symbol, later)))
+        (whole or (is_added(symbol, later, new.parameters) and is_bare(symbol, later)))
         and is_nonnegative(body)
         and degree.is_number
     ):
@@ -151,7 +151,7 @@ def rewrite_maximum(new: Rewriting, stage: Reduce, body: sp.Expr, later: tuple[S
         new.unscaled.add(stage.target)
         return
     if vector not in new.scales:
-        add_scale(new, stage.target, vector, sp.S.One, is_added(symbol, later))
+        add_scale(new, stage.target, vector, sp.S.One, is_added(symbol, later, new.parameters))
     scale, z = new.scales[vector]
     size = add_map(new, stage.source, sp.Abs(z))
     new.stages.append(stage)
