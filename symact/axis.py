@@ -144,15 +144,10 @@ def _levels(
         [with_zero_factors(graph, program.formula, fmt) for graph in level]
         for level in with_rounded_exponents(with_tried_shifts(levels))
     ]
-    if fmt == FLOAT64:
-        backward = [[*map(with_squares_apart, level)] for level in backward]
-    return [
-        forward,
-        *(
-            [_masked(g, v, program) for g, v in zip(graph, _variables(program.formula, level), strict=True)]
-            for level, graph in enumerate(backward, 1)
-        ),
-    ]
+    for at, level in enumerate(backward, 1):
+        variables = _variables(program.formula, at)
+        level[:] = [_masked(with_squares_apart(g), v, program) for g, v in zip(level, variables, strict=True)]
+    return [forward, *backward]
 
 
 def _variables(formula: Formula, level: int) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """Zero factors: 0·∞ is 0, where the infinite factor is one only because it exceeds the range.
 
 ``b·exp(a)`` is 0 at b = 0 for every a; computed, it is undefined where exp(a) overflows. Which products are
-such is seen at inputs that are 0, ordinary or large, and only those ask whether their factor is 0. Of float64
-there is nothing wider: factors of squares are taken one by one.
+such is seen at inputs that are 0, ordinary or large, and only those ask whether their factor is 0.
 """
 
 from __future__ import annotations

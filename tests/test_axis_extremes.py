@@ -6,7 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import tensorflow as tf
-from axis_truth import Truth
+from axis_truth import Truth, _gradients, ulp
 
 
 def _mean(values):
@@ -177,3 +177,49 @@ def test_what_is_beyond_the_ends_is_undefined(compiled):
     assert np.isnan(compiled("acos(Sum(x[j],j))")(np.float32([0.75, 0.5])))
     assert np.isnan(compiled("acosh(Sum(x[j],j))")(np.float32([0.25, 0.5])))
     assert compiled("acosh(Sum(x[j],j))")(np.float32([0.25, 0.75 - 6e-8])) == 0
+
+
+# Negative and positive logits of any size: the margin's exponential is added to a sum less its own term.
+MARGIN = "exp(s*(a[i]-m))/(exp(s*(a[i]-m))+Sum(exp(s*a[j]),j)-exp(s*a[i]))"
+
+
+@pytest.mark.parametrize("offset", [-1e4, -400.0, -20.0, 0.0, 400.0, 1e4])
+def test_exponentials_of_elements_beside_a_sum_of_them(offset, compiled):
+    options = {"inputs": ("a",), "params": {"s": 4.0, "m": 0.25}, "trainable": ("s", "m")}
+    values = {
+        "a": np.float32([0.5, -0.25, 1.0]) + np.float32(offset),
+        "s": np.float32(4),
+        "m": np.float32(0.25),
+    }
+    upstream = np.float32([0.3, -0.7, 1.1])
+    activation = compiled(MARGIN, name="margin", **options)
+    y, gradients = _gradients(activation, {"a": values["a"]}, {k: values[k] for k in ("s", "m")}, upstream)
+    value, exact = Truth(MARGIN, **options)(values, upstream)
+    assert ulp(y, value) < 4
+    for name, (gradient, scale) in exact.items():
+        assert ulp(gradients[name], gradient, min(scale, 4.0)) < 8, name
+
+
+@pytest.mark.parametrize(
+    ("formula", "parameters", "size"),
+    [
+        ("x[i]/(1+exp(-w*x[i]))", {"w": 1.25}, 1e200),
+        ("(1+Sum(x[j]^2,j)/w)^(-(w+1)/2)", {"w": 3.0}, 1e-200),
+        ("(1+Sum(x[j]^2,j)/(2*w))^(-w)", {"w": 1.5}, 1e-300),
+        ("log(Mean(cosh(w*x[j]),j))/w", {"w": 0.75}, 1e-5),
+    ],
+)
+def test_float64_at_the_ends_of_its_range(formula, parameters, size, compiled):
+    activation = compiled(formula, name="wide", params=parameters, trainable=tuple(parameters))
+    x = size * np.array([0.5, -1.25, 2.0])
+    upstream = np.random.default_rng(1).normal(size=3 if activation.formula.keeps_axis else 1)
+    tensors = {name: tf.constant(v, tf.float64) for name, v in {"x": x, **parameters}.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        y = activation(tensors["x"], **{name: tensors[name] for name in parameters})
+    gradients = tape.gradient(y, tensors, tf.reshape(tf.constant(upstream), y.shape))
+    truth = Truth(formula, params=parameters, trainable=tuple(parameters))
+    value, exact = truth({"x": x, **parameters}, upstream, 1200)
+    assert np.allclose(y, value, rtol=1e-13, atol=0)
+    for name, gradient in gradients.items():
+        assert np.allclose(gradient, exact[name][0], rtol=1e-12, atol=1e-300), name

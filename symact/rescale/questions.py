@@ -51,11 +51,11 @@ def exponents_beside(
     """The exponents, without elements, of terms to which a sum of exponentials ``symbol`` is added later.
 
     But for its ``own`` exponents, of which none is larger than the largest, and for ``others``, sums of
-    exponentials that have shifts of their own.
+    exponentials that have shifts of their own. Exponentials of elements have offsets where they are larger.
     """
     beside = (term for term in _terms_beside(symbol, later) if not has_any(term, others))
     found = {exponent(term) for term in beside} - {*own}
-    return {sp.S.Zero if has_any(e, elements) else e for e in found}
+    return {e for e in found if not has_any(e, elements)}
 
 
 def sums_of_exponentials(program: Program) -> frozenset[str]:
