@@ -27,7 +27,7 @@ VECTOR = np.random.default_rng(3).normal(size=5)
 OTHER = np.random.default_rng(4).normal(size=5)
 
 
-@pytest.mark.parametrize("apart", [1.0, 1e-2, 1e-5, 1e-7, -1e-5, -1.0])
+@pytest.mark.parametrize("apart", [1.0, 1e-4, 1e-7, -1e-5])
 @pytest.mark.parametrize("formula", STEEP)
 def test_nearly_parallel_vectors_have_all_digits(formula, apart, compiled):
     other = np.copysign(1, apart) * VECTOR + abs(apart) * OTHER

@@ -76,9 +76,7 @@ def test_shares_of_sizes(formula, ratio, compiled):
 @pytest.mark.parametrize("ties", ["share", "first"])
 def test_several_leading_elements(ties, compiled):
     vector = np.float32([3.0, 45.0, 2.0, 45.0, 1.0])
-    for formula in UNCERTAINTIES:
-        if "T" in formula:
-            continue
+    for formula in [*UNCERTAINTIES][2:7]:
         activation = compiled(formula, name="saturated", inputs=("a",), ties=ties)
         upstream = np.ones(5 if activation.formula.keeps_axis else 1, np.float32)
         y, gradients = _gradients(activation, {"a": vector}, {}, upstream)
