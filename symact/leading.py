@@ -10,7 +10,7 @@ entropy, an uncertainty of a saturated softmax nothing, or not all, would be lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import sympy as sp
@@ -63,36 +63,35 @@ def _with_extrema_of_elements(program: Program) -> Program:
 
 
 def _with_logarithms(program: Program) -> Program:
+    """``program`` with logarithms of positive sums as those of their largest terms and of the rests."""
     sums = _positive_sums(program)
-    extrema = _extrema(program)
     stages: list[Stage] = []
-    rests: set[sp.Symbol] = set()
+    extrema: dict[sp.Expr, sp.Symbol] = {}  # so far, by what they are of
+    leaders: dict[sp.Symbol, sp.Symbol] = {}
     for stage in program.stages:
-        if isinstance(stage, Map) and not is_long(stage.expression):
+        if isinstance(stage, Reduce):
+            if stage.kind == "max":
+                extrema[program.maps[stage.source]] = sp.Symbol(stage.target, real=True)
+        elif not is_long(stage.expression):
             expression = stage.expression
             for total in sums:
-                leader = extrema.get(total.size, _part(total, "leader"))
+                known = extrema.get(total.size, _part(total, "leader"))
+                leader = leaders.get(total.symbol, known)
                 expression = _logarithms_apart(expression, total, leader)
-                if expression.has(_part(total, "rest")) and total.symbol not in rests:
-                    rests.add(total.symbol)
+                if expression.has(_part(total, "rest")) and total.symbol not in leaders:
+                    leaders[total.symbol] = leader
                     stages += _stages(total, leader)
             expression, distances = _distances_apart(expression, stage.target)
             stages += distances
             stage = Map(stage.target, expression)
         stages.append(stage)
-    constants = {f"{part}_{symbol}" for symbol in rests for part in ("leader", "of_ties", "ties")}
+    constants = {f"{part}_{symbol}" for symbol in leaders for part in ("leader", "of_ties", "ties")}
     return replace(program, stages=tuple(stages), constants=program.constants | constants)
 
 
 def _positive_sums(program: Program) -> list[PositiveSum]:
     found = (positive_sum(symbol, body) for _, symbol, body, _ in sums_of(program))
     return [total for total in found if total is not None]
-
-
-def _extrema(program: Program) -> Mapping[sp.Expr, sp.Symbol]:
-    """The largest of what is found anyway."""
-    maps = program.maps
-    return {maps[r.source]: sp.Symbol(r.target, real=True) for r in program.reductions("max")}
 
 
 def _part(total: PositiveSum, part: str) -> sp.Symbol:

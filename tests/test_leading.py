@@ -91,6 +91,12 @@ def test_several_leading_elements(ties, compiled):
             assert np.allclose(gradients["a"], factor * (leads / 2 - share), atol=1e-6), formula
 
 
+@pytest.mark.parametrize("place", ["{} + tanh(ReduceMax(a[j],j))", "tanh(ReduceMax(a[j],j))*{}"])
+def test_a_maximum_that_is_found_before_or_after_the_sum(place, compiled):
+    inputs = {"a": np.float32(OTHERS + 3 * LEADS)}
+    _check(compiled, place.format(f"Sum({WEIGHT}*log({WEIGHT}),j)"), {"inputs": ("a",)}, inputs)
+
+
 @pytest.mark.parametrize(
     ("formula", "changes"),
     [
