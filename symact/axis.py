@@ -146,7 +146,8 @@ def _levels(
     ]
     for at, level in enumerate(backward, 1):
         variables = _variables(program.formula, at)
-        level[:] = [_masked(with_squares_apart(g), v, program) for g, v in zip(level, variables, strict=True)]
+        apart = [with_squares_apart(graph, program.formula) for graph in level]
+        level[:] = [_masked(g, v, program) for g, v in zip(apart, variables, strict=True)]
     return [forward, *backward]
 
 

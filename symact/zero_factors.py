@@ -35,12 +35,12 @@ def with_zero_factors(graph: Node, formula: Formula, fmt: Format) -> Node:
     return done[graph]
 
 
-def with_squares_apart(graph: Node) -> Node:
+def with_squares_apart(graph: Node, formula: Formula) -> Node:
     """c·x², x an input, as (c·x)·x: where c is small x² may exceed the range, where c is large be below."""
 
     def rule(current: Node) -> Node | None:
         for factor, square in (current.args, current.args[::-1]) if current.op == "mul" else ():
-            if square.op == "square" and square.args[0].op == "var" and factor.args:
+            if square.op == "square" and square.args[0].name in formula.inputs and factor.args:
                 return factor * square.args[0] * square.args[0]
         return None
 

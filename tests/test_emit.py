@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import symact
+from symact.emit.fit import fitted
 from symact.emit.printer import body
 from symact.graph import const, node, var
 
@@ -175,3 +176,10 @@ def test_a_tape_keeps_no_intermediate_result(formula, options, inputs, compiled,
     assert tape.gradient(y, x[0]) is not None
     for result in tf.nest.flatten(results):
         assert tape.gradient(result, x[0]) is None
+
+
+def test_names_that_do_not_fit_on_a_line_have_one_each():
+    names = [f"a_rather_long_name_{i}" for i in range(5)]
+    broken = fitted(f"def f(kept):\n    {', '.join(names)} = kept\n")
+    assert broken == "def f(kept):\n    (\n" + "".join(f"        {n},\n" for n in names) + "    ) = kept\n"
+    assert fitted("    a, b = kept") == "    a, b = kept"

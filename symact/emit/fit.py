@@ -36,6 +36,9 @@ def _broken(line: str) -> list[str]:
     groups = list(_groups(body))
     if body.endswith(",") and (at := _product(body, groups)):
         return [f"{indent}{body[:at]}", *_broken(f"{indent}{body[at + 1 :]}")]
+    names, _, value = body.partition(" = ")
+    if not groups and ", " in names:
+        return [f"{indent}(", *(f"{indent}    {name}," for name in names.split(", ")), f"{indent}) = {value}"]
     if not groups:
         return [line]
     first, last = groups[-1]
