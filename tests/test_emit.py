@@ -182,4 +182,5 @@ def test_names_that_do_not_fit_on_a_line_have_one_each():
     names = [f"a_rather_long_name_{i}" for i in range(5)]
     broken = fitted(f"def f(kept):\n    {', '.join(names)} = kept\n")
     assert broken == "def f(kept):\n    (\n" + "".join(f"        {n},\n" for n in names) + "    ) = kept\n"
-    assert fitted("    a, b = kept") == "    a, b = kept"
+    for line in ("    a, b = kept", f'        f"{"text, " * 20}"', f"    {'x' * 90}"):
+        assert fitted(line) == line

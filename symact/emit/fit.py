@@ -36,9 +36,10 @@ def _broken(line: str) -> list[str]:
     groups = list(_groups(body))
     if body.endswith(",") and (at := _product(body, groups)):
         return [f"{indent}{body[:at]}", *_broken(f"{indent}{body[at + 1 :]}")]
-    names, _, value = body.partition(" = ")
-    if not groups and ", " in names:
-        return [f"{indent}(", *(f"{indent}    {name}," for name in names.split(", ")), f"{indent}) = {value}"]
+    targets, _, value = body.partition(" = ")
+    names = targets.split(", ")
+    if not groups and value and len(names) > 1 and all(map(str.isidentifier, names)):
+        return [f"{indent}(", *(f"{indent}    {name}," for name in names), f"{indent}) = {value}"]
     if not groups:
         return [line]
     first, last = groups[-1]
