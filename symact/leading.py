@@ -75,10 +75,10 @@ def _with_logarithms(program: Program) -> Program:
         elif not is_long(stage.expression):
             expression = stage.expression
             for total in sums:
-                known = extrema.get(total.size, _part(total, "leader"))
+                known = extrema.get(total.size, total.named("leader"))
                 leader = leaders.get(total.symbol, known)
                 expression = _logarithms_apart(expression, total, leader)
-                if expression.has(_part(total, "rest")) and total.symbol not in leaders:
+                if expression.has(total.named("rest")) and total.symbol not in leaders:
                     leaders[total.symbol] = leader
                     stages += _stages(total, leader)
             expression, distances = _distances_apart(expression, stage.target)
@@ -94,16 +94,12 @@ def _positive_sums(program: Program) -> list[PositiveSum]:
     return [total for total in found if total is not None]
 
 
-def _part(total: PositiveSum, part: str) -> sp.Symbol:
-    return sp.Symbol(f"{part}_{total.symbol}", real=True)
-
-
 def _stages(total: PositiveSum, leader: sp.Symbol) -> Iterator[Stage]:
     """The largest size, how many terms have it besides one, and the sum of the others in units of it."""
-    size, ties, more, below, rest = (_part(total, p) for p in ("level", "ties", "more", "below", "rest"))
+    size, ties, more, below, rest = (total.named(p) for p in ("level", "ties", "more", "below", "rest"))
     leads = sp.Ge(size, leader)
     yield Map(size.name, total.size)
-    if leader == _part(total, "leader"):
+    if leader == total.named("leader"):
         yield Reduce(leader.name, "max", size.name)
     yield Map(f"of_{ties}", sp.Piecewise((1, leads), (0, True)))
     yield Reduce(ties.name, "sum", f"of_{ties}")
@@ -115,12 +111,12 @@ def _stages(total: PositiveSum, leader: sp.Symbol) -> Iterator[Stage]:
 
 def _logarithms_apart(expression: sp.Expr, total: PositiveSum, leader: sp.Symbol) -> sp.Expr:
     """``expression`` with logarithms of ``total`` as that of its largest term and of the rest."""
-    top, rest = total.logarithm(leader), _part(total, "rest")
+    top, rest = total.logarithm(leader), total.named("rest")
     beyond = Evaluated(Log1p(rest), sp.log(total.symbol) - top)
-    is_own = leader == _part(total, "leader")
+    is_own = leader == total.named("leader")
     if not is_own:
         # The formula's own maximum takes its part of the derivatives, which is hardly more than the sum's.
-        beyond = sp.Piecewise((Log1p(rest), _part(total, "ties") <= 1), (beyond, True))
+        beyond = sp.Piecewise((Log1p(rest), total.named("ties") <= 1), (beyond, True))
 
     def visit(part: sp.Basic) -> sp.Basic:
         if not isinstance(part, sp.log):

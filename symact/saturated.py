@@ -1,7 +1,7 @@
 """Saturated: whether a formula over an axis needs its sums' largest terms apart from the others.
 
-It takes two passes more over the elements, and shows only where one term is almost all of a sum: both
-forms are evaluated there.
+It takes another pass over the elements, and shows only where one term is almost all of a sum: both forms
+are evaluated there.
 """
 
 from __future__ import annotations
