@@ -169,9 +169,11 @@ def _with_complements(program: Program) -> Program:
                 left = sp.Symbol(f"left_of_{symbol}", real=True)
                 is_sum = reduction.kind == "sum"
                 rewritten = _complements_apart(expression, symbol, left, is_sum=is_sum)
-                found = [_weights(maps[reduction.source], t, reduction.kind) for t in sums]
+                if rewritten == expression:
+                    continue
+                found = (_weights(maps[reduction.source], t, reduction.kind) for t in sums)
                 parts = next((parts for parts in found if parts is not None), None)
-                if rewritten == expression or parts is None:
+                if parts is None:
                     continue
                 expression = rewritten
                 if left.name not in written:

@@ -36,11 +36,11 @@ def _broken(line: str) -> list[str]:
     groups = list(_groups(body))
     if body.endswith(",") and (at := _product(body, groups)):
         return [f"{indent}{body[:at]}", *_broken(f"{indent}{body[at + 1 :]}")]
-    targets, _, value = body.partition(" = ")
-    names = targets.split(", ")
-    if not groups and value and len(names) > 1 and all(map(str.isidentifier, names)):
-        return [f"{indent}(", *(f"{indent}    {name}," for name in names), f"{indent}) = {value}"]
     if not groups:
+        targets, _, value = body.partition(" = ")
+        names = targets.split(", ")
+        if value and len(names) > 1 and all(map(str.isidentifier, names)):
+            return [f"{indent}(", *(f"{indent}    {name}," for name in names), f"{indent}) = {value}"]
         return [line]
     first, last = groups[-1]
     if len(groups) > 1 and body[first + 1 : last].isidentifier() and groups[-2][1] == first - 1:
