@@ -3,22 +3,27 @@
 HELPERS = {
     "_blocks": '''
 def _blocks(t):
-    """``t`` with its last axis cut into [count, depth, lanes], and what is left over or None.
+    """``t`` with its last axis cut into [groups, count, depth, lanes], and what is left over or None.
 
     XLA computes the entries inside a short reduction, several at a time; for a long one it
-    would write them to memory first.
+    would write them to memory first. Of more than 32 blocks it would add up the sums one by
+    one: so they come in groups, where the length is known.
     """
     length, shape = t.shape[-1], tf.shape(t)
     depth, lanes = 4, 32
     if length is not None:
         lanes = 32 if length >= 256 else 8
         depth = min((4, 3, 2), key=lambda depth: length % (lanes * depth))
-    count = shape[-1] // (lanes * depth)
-    whole = count * lanes * depth
-    rest = None
+    blocks = shape[-1] // (lanes * depth)
+    whole = blocks * lanes * depth
+    rest, groups = None, 1
     if length is None or length % (lanes * depth):
         t, rest = t[..., :whole], t[..., whole:]
-    return tf.reshape(t, tf.concat([shape[:-1], [count, depth, lanes]], 0)), rest
+    if length is not None and length // (lanes * depth) > 32:
+        blocks = length // (lanes * depth)
+        groups = blocks // max(size for size in range(1, 33) if blocks % size == 0)
+    cut = [groups, blocks // groups, depth, lanes]
+    return tf.reshape(t, tf.concat([shape[:-1], cut], 0)), rest
 '''.strip(),
     "_summed_by_blocks": '''
 def _summed_by_blocks(t):
@@ -28,7 +33,9 @@ def _summed_by_blocks(t):
     blocks, rest = _blocks(t)
     sums = tf.cast(tf.reduce_sum(blocks, -2), tf.float64)
     # XLA would make one long sum of two that meet.
-    total = tf.reduce_sum(_rounded(sums), [-2, -1])[..., tf.newaxis]
+    total = tf.reduce_sum(_rounded(sums), [-2, -1])
+    if total.shape[-1] != 1:
+        total = tf.reduce_sum(_rounded(total), -1, keepdims=True)
     if rest is not None:
         total += tf.cast(tf.reduce_sum(rest, -1, keepdims=True), tf.float64)
     return tf.cast(total, t.dtype)
@@ -39,7 +46,7 @@ def _extremum_by_blocks(reduce, t):
     if t.shape[-1] is not None and t.shape[-1] <= 32:
         return reduce(t, -1, keepdims=True)
     blocks, rest = _blocks(t)
-    found = reduce(_rounded(reduce(blocks, -2)), [-2, -1])[..., tf.newaxis]
+    found = reduce(_rounded(reduce(blocks, -2)), [-3, -2, -1])[..., tf.newaxis]
     if rest is None:
         return found
     return reduce(tf.concat([found, reduce(rest, -1, keepdims=True)], -1), -1, keepdims=True)
