@@ -99,3 +99,20 @@ def test_forward_mode_passes_through_the_blocks(compiled):
     with tf.autodiff.ForwardAccumulator(x, tf.ones_like(x)) as forward:
         y = activation(x)
     np.testing.assert_allclose(forward.jvp(y), tf.reduce_sum(x, -1) / y, rtol=1e-12)
+
+
+@pytest.mark.parametrize("length", [*LENGTHS, 512, 768])
+@pytest.mark.parametrize(
+    ("formula", "exact"),
+    [("ReduceMax(x[j],j)", np.max), ("ReduceMin(2*x[j],j)", lambda x, axis: np.min(2 * x, axis))],
+)
+def test_extrema_are_exact_at_any_length(formula, exact, length, compiled):
+    activation = compiled(formula, name="over_axis")
+    # Rows: ordinary, of one sign, infinite, with one infinity. NaN is left out: XLA's maxima pass over it.
+    ordinary = np.random.default_rng(length).normal(size=(9, length)).astype("float32")
+    ordinary[1:3] = abs(ordinary[1:3]) * [[1], [-1]]
+    ordinary[3:5] = [[np.inf], [-np.inf]]
+    ordinary[[5, 6, 7, 8], [0, length - 1, length // 2, length - 1]] = [np.inf, np.inf, -np.inf, -np.inf]
+    graph = tf.function(activation, input_signature=[tf.TensorSpec([None, None])])
+    for function in (activation, graph, tf.function(activation, jit_compile=True)):
+        np.testing.assert_array_equal(function(tf.constant(ordinary)), exact(ordinary, axis=-1))

@@ -2,8 +2,10 @@
 
 HELPERS = {
     "_blocks": '''
-def _blocks(t):
+def _blocks(t, depths):
     """``t`` with its last axis cut into [groups, count, depth, lanes], and what is left over or None.
+
+    The depth is that of ``depths`` which leaves the fewest, the first of several.
 
     XLA computes the entries inside a short reduction, several at a time; for a long one it
     would write them to memory first. Of more than 32 blocks it would add up the sums one by
@@ -13,7 +15,7 @@ def _blocks(t):
     depth, lanes = 4, 32
     if length is not None:
         lanes = 32 if length >= 256 else 8
-        depth = min((4, 3, 2), key=lambda depth: length % (lanes * depth))
+        depth = min(depths, key=lambda depth: length % (lanes * depth))
     blocks = shape[-1] // (lanes * depth)
     whole = blocks * lanes * depth
     rest, groups = None, 1
@@ -30,7 +32,7 @@ def _summed_by_blocks(t):
     """The sum over the last axis: of blocks, then in float64, with fewer rounding errors."""
     if t.shape[-1] is not None and t.shape[-1] <= 32:
         return tf.reduce_sum(t, -1, keepdims=True)
-    blocks, rest = _blocks(t)
+    blocks, rest = _blocks(t, (4, 3, 2))
     sums = tf.cast(tf.reduce_sum(blocks, -2), tf.float64)
     # XLA would make one long sum of two that meet.
     total = tf.reduce_sum(_rounded(sums), [-2, -1])
@@ -45,8 +47,10 @@ def _extremum_by_blocks(reduce, t):
     """The extremum over the last axis by ``reduce``, of blocks and then of what these leave."""
     if t.shape[-1] is not None and t.shape[-1] <= 32:
         return reduce(t, -1, keepdims=True)
-    blocks, rest = _blocks(t)
-    found = reduce(_rounded(reduce(blocks, -2)), [-3, -2, -1])[..., tf.newaxis]
+    blocks, rest = _blocks(t, (16, 8, 4, 3, 2))
+    # Two extrema of one kind XLA would make one long reduction of.
+    other = tf.reduce_min if reduce is tf.reduce_max else tf.reduce_max
+    found = -other(-reduce(blocks, -2), [-3, -2, -1])[..., tf.newaxis]
     if rest is None:
         return found
     return reduce(tf.concat([found, reduce(rest, -1, keepdims=True)], -1), -1, keepdims=True)
