@@ -17,7 +17,10 @@ def below_shifts(program: Program) -> dict[str, sp.Expr]:
 
 
 def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
-    """exp(m)·exp(d) as the exponential of m + d, the exponent itself: ∞·0 would be undefined."""
+    """exp(m)·exp(d) as the exponential of m + d, the exponent itself: ∞·0 would be undefined.
+
+    Not with the exp(t) of a quotient exp(t)/(1 + exp(t)), which is stabilized by itself.
+    """
     if not expression.has(sp.exp):
         return expression
     shifts, below = program.reduced("shift"), below_shifts(program)
@@ -26,6 +29,10 @@ def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
     def visit(part: sp.Basic) -> sp.Basic:
         part = _with_one_of_shifts(part, shifts) if part.is_Mul else part
         exponentials = [f for f in part.args if isinstance(f, sp.exp)] if part.is_Mul else []
+        others = [f for f in part.args if f not in exponentials]
+        exponentials = [
+            f for f in exponentials if has_any(f, {*shifts, *below}) or not any(o.has(f) for o in others)
+        ]
         total = sp.Add(*(f.args[0] for f in exponentials))
         if len(exponentials) < 2 or not has_any(total, shifts) or not has_any(total, below):
             return part

@@ -24,6 +24,10 @@ FORMULAS = {
     "Mean(1/(exp((a[j]-m)/T)+1),j)": {"T": 0.7, "m": 0.3},
     "g[i]*a[i]/(1+exp(-v[i]*a[i]))/sqrt(Mean((a[j]-Mean(a[k],k))^2,j)+0.00001)": {"g": 1.1, "v": 1.3},
     "a[i]*tanh(log(1+exp(Mean(a[j],j))))": {},
+    "log(1+exp(Mean(log(1+exp(a[j])),j)))": {},
+    # of 1 and a reduction
+    "a[i]*log(1+Mean(Abs(a[j]),j))": {},
+    "sign(a[i])*log(1+Abs(a[i]))/log(1+ReduceMax(Abs(a[j]),j))": {},
     # of a norm and of a multiple of it; of a multiple beside 1
     "log(1+exp((m-sqrt(Sum((a[j]-b[j])^2,j)))/T))": {"m": 1.0, "T": 0.2},
     "log(1+exp(-sqrt(Sum(a[j]^2,j))/T))": {"T": 0.5},
@@ -40,6 +44,7 @@ FORMULAS = {
     f"Sum({P}*(b[j]-Sum({P}*b[j],j))^2,j)": {},
     f"Sum({P}*(a[j]-Sum({P}*a[j],j))^2,j)": {},
     f"log(n)+Sum({P}*log({P}),j)": {},
+    "Mean(exp(a[m])/Sum(exp(a[k]),k)+tanh(Mean(a[j],j)),m)": {},
     "-(1-exp(a[i])/Sum(exp(a[j]),j))^g*(a[i]-log(Sum(exp(a[j]),j)))": {"g": 2.0},
     f"1-Sum(sqrt(({P})*({Q})),j)": {},
     f"-log(Sum(sqrt(({P})*({Q})),j))": {},

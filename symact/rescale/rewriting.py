@@ -9,6 +9,8 @@ import sympy as sp
 
 from symact.expressions import dag, rewrite
 from symact.program import Map, Norm, Powers, Program, Reduce, Stage, has_any, names_in
+from symact.rescale.questions import terms
+from symact.stabilize.exponential import Log1p
 
 
 @dataclass
@@ -102,7 +104,7 @@ class Rewriting:
 
     def is_shifted(self, expression: sp.Expr) -> bool:
         """Whether the exponentials in ``expression`` are of multiples of distances below a shift alone."""
-        if self.offsets & expression.free_symbols:
+        if any(self.offsets & term.free_symbols and term.has(sp.exp) for term in terms(expression)):
             return False
         exponents = [term for part in expression.atoms(sp.exp) for term in sp.Add.make_args(part.args[0])]
         multiples = [term.as_independent(*self.distances, as_Add=False) for term in exponents]
@@ -258,6 +260,7 @@ def _largest(powers: list[sp.Expr]) -> sp.Expr | None:
 
 
 def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
+    """log(s·r) as log(s) + log(r); log(s·(1/s + t)) has the digits of a small s·t."""
     inside = sp.Mul.make_args(current.args[0])
     taken, rest = sp.S.Zero, []
     for factor in inside:
@@ -269,7 +272,14 @@ def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) 
             taken += factor.args[0]
         else:
             rest.append(factor)
-    return taken + sp.log(sp.Mul(*rest)) if taken != 0 else current
+    if taken == 0:
+        return current
+    split = taken + sp.log(sp.Mul(*rest))
+    scales = current.args[0].free_symbols & {base for base, m in factors.items() if m is None}
+    number, small = sp.expand_mul(current.args[0]).as_coeff_Add()
+    if number != 1 or len(scales) != 1:
+        return split
+    return sp.Piecewise((Log1p(small), scales.pop() <= 1), (split, True))
 
 
 def unfolded(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:
