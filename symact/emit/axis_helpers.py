@@ -8,23 +8,21 @@ def _blocks(t, depths):
     The depth is that of ``depths`` which leaves the fewest, the first of several.
 
     XLA computes the entries inside a short reduction, several at a time; for a long one it
-    would write them to memory first. Of more than 32 blocks it would add up the sums one by
-    one: so they come in groups, where the length is known.
+    would write them to memory first. The sums of more than 32 blocks it would add up one by
+    one: they come in groups, where the length is known.
     """
     length, shape = t.shape[-1], tf.shape(t)
-    depth, lanes = 4, 32
+    depth, lanes, groups = 4, 32, 1
     if length is not None:
         lanes = 32 if length >= 256 else 8
         depth = min(depths, key=lambda depth: length % (lanes * depth))
-    blocks = shape[-1] // (lanes * depth)
-    whole = blocks * lanes * depth
-    rest, groups = None, 1
-    if length is None or length % (lanes * depth):
+    count = (shape[-1] if length is None else length) // (lanes * depth)
+    if length is not None and count > 32:
+        groups = count // max(size for size in range(1, 33) if count % size == 0)
+    whole, rest = count * lanes * depth, None
+    if length is None or whole < length:
         t, rest = t[..., :whole], t[..., whole:]
-    if length is not None and length // (lanes * depth) > 32:
-        blocks = length // (lanes * depth)
-        groups = blocks // max(size for size in range(1, 33) if blocks % size == 0)
-    cut = [groups, blocks // groups, depth, lanes]
+    cut = [groups, count // groups, depth, lanes]
     return tf.reshape(t, tf.concat([shape[:-1], cut], 0)), rest
 '''.strip(),
     "_summed_by_blocks": '''
