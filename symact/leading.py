@@ -17,11 +17,11 @@ import sympy as sp
 
 from symact.convert import FUNCTIONS
 from symact.expressions import is_long, rewrite
+from symact.log1p import Log1p
 from symact.others import PositiveSum, positive_sum, with_others
 from symact.program import Kind, Map, Program, Reduce, Stage
 from symact.rescale.extrema import with_bare_extrema
 from symact.rescale.questions import sums_of
-from symact.stabilize.exponential import Log1p
 
 
 class Evaluated(sp.Function):  # type: ignore[misc]

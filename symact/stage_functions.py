@@ -20,10 +20,10 @@ import sympy as sp
 from symact.compound import compound_argument, with_its_power
 from symact.expressions import dag, rewrite
 from symact.less_one import with_powers_less_one
+from symact.log1p import Log1p
 from symact.program import Map, Program, Stage, has_any, names_in
 from symact.rescale.questions import exponent
 from symact.rescale.rewriting import one_exponential
-from symact.stabilize.exponential import Log1p
 from symact.stabilize.separate import separated
 from symact.worth import has_root_less_number, joint_parameters, variables_in, worth_stabilizing
 

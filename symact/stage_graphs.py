@@ -16,10 +16,10 @@ from symact.convert import to_graph
 from symact.expressions import rewrite
 from symact.formula import Formula
 from symact.graph import Node, const, node, var
+from symact.log1p import Log1p
 from symact.numbers import as_float
 from symact.program import COUNT, Map, Program, Reduce, has_any
 from symact.stabilize import Task
-from symact.stabilize.exponential import Log1p
 from symact.stabilize.formats import Format
 from symact.stabilize.rules import rewrite as on_sight
 from symact.stabilize.separate import NO_VARIABLES, Product, separated

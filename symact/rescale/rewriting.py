@@ -8,9 +8,9 @@ from functools import cached_property
 import sympy as sp
 
 from symact.expressions import dag, rewrite
+from symact.log1p import Log1p
 from symact.program import Map, Norm, Powers, Program, Reduce, Stage, has_any, names_in
 from symact.rescale.questions import terms
-from symact.stabilize.exponential import Log1p
 
 
 @dataclass

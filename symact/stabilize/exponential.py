@@ -14,9 +14,10 @@ from functools import lru_cache
 import numpy as np
 import sympy as sp
 
-from symact.convert import FUNCTIONS, to_graph
+from symact.convert import to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
+from symact.log1p import Log1p
 from symact.stabilize.fractions import multiplied_out, over_one_denominator
 from symact.stabilize.truth import Truth
 
@@ -27,15 +28,6 @@ _MOST_NODES = 150
 _SHIFT = 37
 _UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 
-
-class Log1p(sp.Function):  # type: ignore[misc]
-    """log(1 + u), kept by SymPy as it is."""
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        return 1 / (1 + self.args[0])
-
-
-FUNCTIONS[Log1p] = lambda u: node("log1p", u)
 
 _HYPERBOLIC = {
     sp.tanh: lambda e: (e**2 - 1) / (e**2 + 1),
