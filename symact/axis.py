@@ -144,9 +144,10 @@ def _levels(
         [with_zero_factors(graph, program.formula, fmt) for graph in level]
         for level in with_rounded_exponents(with_tried_shifts(levels))
     ]
+    value = {*walk(forward)}
     for at, level in enumerate(backward, 1):
         variables = _variables(program.formula, at)
-        apart = [with_squares_apart(graph, program.formula) for graph in level]
+        apart = [with_squares_apart(graph, program.formula, value) for graph in level]
         level[:] = [_masked(g, v, program) for g, v in zip(apart, variables, strict=True)]
     return [forward, *backward]
 

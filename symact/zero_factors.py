@@ -6,6 +6,7 @@ such is seen at inputs that are 0, ordinary or large, and only those ask whether
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,16 @@ def with_zero_factors(graph: Node, formula: Formula, fmt: Format) -> Node:
     return done[graph]
 
 
-def with_squares_apart(graph: Node, formula: Formula) -> Node:
-    """c·x², x an input, as (c·x)·x: where c is small x² may exceed the range, where c is large be below."""
+def with_squares_apart(graph: Node, formula: Formula, value: Collection[Node]) -> Node:
+    """c·x², x an input, as (c·x)·x: where c is small x² may exceed the range, where c is large be below.
+
+    Nodes of the ``value`` stay as they are: its reductions are not computed again.
+    """
 
     def rule(current: Node) -> Node | None:
-        for factor, square in (current.args, current.args[::-1]) if current.op == "mul" else ():
+        if current.op != "mul" or current in value:
+            return None
+        for factor, square in (current.args, current.args[::-1]):
             if square.op == "square" and square.args[0].name in formula.inputs and factor.args:
                 return factor * square.args[0] * square.args[0]
         return None

@@ -238,3 +238,18 @@ def test_functions_over_their_argument_at_zero(formula, compiled):
     np.testing.assert_array_equal(y, 0)
     np.testing.assert_array_equal(gradients["x"], 1)
     assert gradients["c"] == 0
+
+
+@pytest.mark.parametrize("formula", ["a[i]/(1+exp(-b[i]))/sqrt(Mean((a[j]/(1+exp(-b[j])))^2,j)+0.001)"])
+def test_backward_computes_no_sum_that_the_value_has(formula, compiled):
+    source = compiled(formula, name="over_axis", inputs=("a", "b")).source
+    for name in ("float32", "float64"):
+        gradient = source.partition(f"def _gradient_{name}(")[2].partition("\n\n\n")[0]
+        assert gradient.count("_sum(") == 1
+
+
+def test_an_entropy_is_no_difference_of_the_largest_element(compiled):
+    entropy = "log(Sum(exp(x[j]),j))-Sum(x[j]*exp(x[j]),j)/Sum(exp(x[j]),j)"
+    for huge in (1e30, 3e38):
+        x = tf.constant([[huge, -huge, 0.0], [huge, huge, huge]], tf.float32)
+        np.testing.assert_allclose(compiled(entropy, name="over_axis")(x), [0.0, np.log(3.0)], rtol=3e-7)
