@@ -93,6 +93,21 @@ def test_squares_are_summed_without_being_written(compiled):
     ]
 
 
+def test_differences_of_two_inputs_are_not_written_in_float64(compiled):
+    """Compiled as a whole, forward and backward each take them from the inputs."""
+    activation = compiled("sqrt(Sum((a[j]-b[j])^2,j))", name="over_axis", inputs=("a", "b"))
+
+    def both(a, b):
+        with tf.GradientTape() as tape:
+            tape.watch([a, b])
+            y = activation(a, b)
+        return y, *tape.gradient(y, [a, b])
+
+    step = tf.function(both, jit_compile=True)
+    text = step.experimental_get_compiler_ir(*[tf.ones([256, 1024])] * 2)(stage="optimized_hlo")
+    assert "= f64[256,1024]" not in text[text.index("ENTRY") :]
+
+
 def test_forward_mode_passes_through_the_blocks(compiled):
     activation = compiled(NORM, name="over_axis")
     x = tf.constant(np.random.default_rng(0).normal(size=(2, 70)))

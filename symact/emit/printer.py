@@ -59,14 +59,22 @@ def _folded(root: Node) -> Node:
 
 
 def bodies(
-    roots: Sequence[Node], input_name: str, taken: set[str], *, narrow: bool, wide: Collection[str] = ()
+    roots: Sequence[Node],
+    input_name: str,
+    taken: set[str],
+    *,
+    narrow: bool,
+    wide: Collection[str] = (),
+    unfused: Collection[Node] = (),
 ) -> tuple[list[str], list[str]]:
     """Statements that compute several ``roots``, and the expressions that stand for those then.
 
-    ``wide`` variables are in float64, whatever the input is in; otherwise as for ``body``.
+    ``wide`` variables are in float64, whatever the input is in; XLA is kept from writing ``unfused``
+    nodes to memory; otherwise as for ``body``.
     """
     folded = [_folded(root) for root in roots]
     printer = _Printer(folded, input_name, taken, narrow, wide=wide)
+    printer.unfused.update(unfused)
     texts = printer.assigned()
     return printer.lines, [texts[root][0] for root in folded]
 
@@ -106,10 +114,10 @@ class _Printer:
                 continue  # part of a polynomial, which is printed as one
             texts[current] = self._text(current, texts)
             is_named = current.args and (self.uses[current] > 1 or OPS[current.op].parts)
+            if current in self.unfused:
+                texts[current] = (f"{FUSED}({texts[current][0]})", _ATOM)
             if is_named and current not in self.named:
-                text = texts[current][0]
-                text = f"{FUSED}({text})" if current in self.unfused else text
-                texts[current] = (self._name(current, text), _ATOM)
+                texts[current] = (self._name(current, texts[current][0]), _ATOM)
         return texts
 
     def _shaped(self, root: Node, text: str) -> str:
