@@ -66,6 +66,8 @@ def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     """``levels`` with sums of shifted exponentials as 1 and the rest R, where that is summed anyway, and
     with the maximum itself as the shift."""
     rests = {n: largest for n in walk(root for level in levels for root in level) if (largest := _leader(n))}
+    if not rests:
+        return [*map(list, levels)]
     plain = {node("shift", largest): largest for largest in rests.values()}
     sums = {
         node("reduce_sum", node("exp", largest.args[0] - largest)): const(1) + rest
@@ -78,7 +80,7 @@ def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
 
 
 def _without_own_difference(current: Node) -> Node | None:
-    """m - m, where the shift is the maximum of the formula, and what is added to that."""
+    """m - m as 0, where the shift was the maximum as the formula has it, and less to add."""
     zero = const(0)
     if current.op == "sub" and current.args[0] == current.args[1]:
         return zero
