@@ -18,7 +18,7 @@ import numpy as np
 
 from symact.casts import CASTS, Narrow, is_inexact, wide_nodes, with_casts
 from symact.formula import Formula
-from symact.graph import Node, const, node, rewritten, walk
+from symact.graph import TRUE, Node, const, node, rewritten, walk
 from symact.numbers import as_float
 from symact.ops import OPS, kernel_time, power_of_two, scaled_sum
 from symact.reduced import reduced_nodes
@@ -81,6 +81,10 @@ def _unscaled(levels: Levels) -> Levels:
             size = node("abs", vector)
             powers = node("square", vector) if power == const(2) else node("pow", size, power)
             return node("reduce_sum", powers)
+        if current == node("le", one, one):  # whether the scale is small
+            return TRUE
+        if current.op == "where" and current.args[0] is TRUE:
+            return current.args[1]
         if current.op in ("mul", "div") and current.args[1] is one:
             return current.args[0]
         return current.args[1] if current.op == "mul" and current.args[0] is one else None

@@ -11,7 +11,11 @@ import pytest
 import tensorflow as tf
 
 import symact
+from symact.compiler import translate
+from symact.emit.axis_helpers import HELPERS
 from symact.emit.fit import fitted
+from symact.emit.function import ARGUMENT_HELPERS
+from symact.emit.module import GRADIENT_HELPERS, KERNEL_HELPERS
 from symact.emit.printer import body
 from symact.graph import const, node, var
 
@@ -184,3 +188,16 @@ def test_names_that_do_not_fit_on_a_line_have_one_each():
     assert broken == "def f(kept):\n    (\n" + "".join(f"        {n},\n" for n in names) + "    ) = kept\n"
     for line in ("    a, b = kept", f'        f"{"text, " * 20}"', f"    {'x' * 90}"):
         assert fitted(line) == line
+
+
+def test_lines_of_helpers_fit():
+    texts = {**HELPERS, **KERNEL_HELPERS, **GRADIENT_HELPERS, **ARGUMENT_HELPERS}
+    lines = fitted("\n\n\n".join(texts.values())).splitlines()
+    assert not [line for line in lines if len(line) > 88]
+
+
+def test_a_scale_that_is_left_out_leaves_no_comparison():
+    """In float64 sums of float32 need no scale; what depends on it is known then."""
+    source = translate("a[i]*log(1+Mean(Abs(a[j]-b[j]),j))", inputs=("a", "b")).source
+    assert "log1p(" in source
+    assert "1.0 <= 1.0" not in source

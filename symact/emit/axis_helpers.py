@@ -3,13 +3,13 @@
 HELPERS = {
     "_blocks": '''
 def _blocks(t, depths):
-    """``t`` with its last axis cut into [groups, count, depth, lanes], and what is left over or None.
+    """``t`` with its last axis cut into blocks, and what is left over or None.
 
-    The depth is that of ``depths`` which leaves the fewest, the first of several.
-
-    XLA computes the entries inside a short reduction, several at a time; for a long one it
-    would write them to memory first. The sums of more than 32 blocks it would add up one by
-    one: they come in groups, where the length is known.
+    Its axes are [groups, count, depth, lanes] then; the depth is that of ``depths``
+    which leaves the fewest, the first of several. XLA computes the entries inside a
+    short reduction, several at a time; for a long one it would write them to memory
+    first. The sums of more than 32 blocks it would add up one by one: they come in
+    groups, where the length is known.
     """
     length, shape = t.shape[-1], tf.shape(t)
     depth, lanes, groups = 4, 32, 1
@@ -27,7 +27,7 @@ def _blocks(t, depths):
 '''.strip(),
     "_summed_by_blocks": '''
 def _summed_by_blocks(t):
-    """The sum over the last axis: of blocks, then in float64, with fewer rounding errors."""
+    """The sum over the last axis: of blocks, then in float64, for fewer roundings."""
     if t.shape[-1] is not None and t.shape[-1] <= 32:
         return tf.reduce_sum(t, -1, keepdims=True)
     blocks, rest = _blocks(t, (4, 3, 2))
@@ -42,7 +42,7 @@ def _summed_by_blocks(t):
 '''.strip(),
     "_extremum_by_blocks": '''
 def _extremum_by_blocks(reduce, t):
-    """The extremum over the last axis by ``reduce``, of blocks and then of what these leave."""
+    """The extremum over the last axis by ``reduce``, of blocks and then of theirs."""
     if t.shape[-1] is not None and t.shape[-1] <= 32:
         return reduce(t, -1, keepdims=True)
     blocks, rest = _blocks(t, (16, 8, 4, 3, 2))
@@ -55,7 +55,10 @@ def _extremum_by_blocks(reduce, t):
 '''.strip(),
     "_summed_by_fours": '''
 def _summed_by_fours(t, axis):
-    """The sum over another axis than the last: of four entries, then in float64; a GPU's own is as good."""
+    """The sum over another axis than the last: of four entries, then in float64.
+
+    A GPU's own is as good.
+    """
     length = t.shape[axis] if t.shape.rank is not None else None
     # float32 loses little in short sums; those in float64 are twice as fast like this.
     is_short = length is not None and length <= (32 if t.dtype == tf.float64 else 1024)
@@ -73,7 +76,7 @@ def _summed_by_fours(t, axis):
 '''.strip(),
     "_in_blocks": '''
 def _in_blocks(t, axis):
-    """Whether a reduction of ``t`` over ``axis`` is done by blocks; a GPU's own are as good."""
+    """Whether ``t`` is reduced over ``axis`` by blocks; a GPU's own are as good."""
     last = axis == -1 or axis + 1 == t.shape.rank
     return last and not tf.config.list_physical_devices("GPU")
 '''.strip(),
@@ -112,7 +115,7 @@ def _first(t, axis):
 '''.strip(),
     "_shift": '''
 def _shift(largest):
-    """What exponents are shifted by: the maximum, or the nearest number where that is infinite."""
+    """What exponents are shifted by: the maximum, or the number next to infinity."""
     return tf.maximum(tf.minimum(largest, largest.dtype.max), largest.dtype.min)
 '''.strip(),
     "_shifted_sum": '''
@@ -164,8 +167,8 @@ def _power(size, exponent):
 def _scaled_sum(v, power, least, axis, mask):
     """A power of two next to the norm of v, and the sum of powers of v divided by it.
 
-    The first is ``least`` or more. Neither overflows or vanishes: float64 holds the powers
-    of float32; float64 itself is divided before, by the scale of its largest entry.
+    The first is ``least`` or more. Neither overflows or vanishes: float64 holds the
+    powers of float32; float64 itself is divided before, by its largest entry's scale.
     """
     size = tf.abs(v)
     if v.dtype == tf.float64:
@@ -212,7 +215,7 @@ def _axis_of(x, axis):
 '''.strip(),
     "_result_shape": '''
 def _result_shape(axis, *tensors):
-    """What is known of a result's shape, which the loop hides; ``axis`` is reduced if given."""
+    """What is known of a result's shape, which the loop hides, less ``axis`` if given."""
     shape = tensors[0].shape
     for t in tensors[1:]:
         shape = tf.broadcast_static_shape(shape, t.shape)
@@ -224,7 +227,7 @@ def _result_shape(axis, *tensors):
 '''.strip(),
     "_along": '''
 def _along(parameter, x, axis):
-    """``parameter`` with an entry for each of ``axis``, so that sums of it count them all.
+    """``parameter`` with an entry for each of ``axis``, for sums to count them all.
 
     One that has a single axis lies along it.
     """
@@ -239,8 +242,8 @@ def _along(parameter, x, axis):
 def _aligned(mask, x, axis):
     """``mask`` in the rank of x.
 
-    One of fewer axes is a Keras mask (batch, time), if it has ``axis``, which is the time
-    axis then; else ``axis`` is the last one, and the mask is the same for all before.
+    One of fewer axes is a Keras mask (batch, time), if it has ``axis``, which is the
+    time axis then; else ``axis`` is the last, and the mask the same for all before.
     """
     if mask is None:
         return None
@@ -251,8 +254,8 @@ def _aligned(mask, x, axis):
     if axis == -1 and 0 < given < rank and _fits(mask, x.shape[rank - given :]):
         return tf.reshape(mask, tf.concat([[1] * (rank - given), tf.shape(mask)], 0))
     raise ValueError(
-        f"a mask of shape {tuple(mask.shape)} does not fit axis {axis} of an input of shape "
-        f"{tuple(x.shape)}"
+        f"a mask of shape {tuple(mask.shape)} does not fit axis {axis} of an input "
+        f"of shape {tuple(x.shape)}"
     )
 '''.strip(),
     "_time_mask": '''
