@@ -215,7 +215,7 @@ def _axis_of(x, axis):
 '''.strip(),
     "_result_shape": '''
 def _result_shape(axis, *tensors):
-    """What is known of a result's shape, which the loop hides; less ``axis``, if any."""
+    """What is known of a result's shape, which the loop hides; less any ``axis``."""
     shape = tensors[0].shape
     for t in tensors[1:]:
         shape = tf.broadcast_static_shape(shape, t.shape)
