@@ -27,9 +27,11 @@ def with_whole_exponents(expression: sp.Expr, program: Program) -> sp.Expr:
     distances = {sp.Symbol(name, real=True): distance for name, distance in below.items()}
 
     def visit(part: sp.Basic) -> sp.Basic:
-        part = _with_one_of_shifts(part, shifts) if part.is_Mul else part
-        exponentials = [f for f in part.args if isinstance(f, sp.exp)] if part.is_Mul else []
-        others = [f for f in part.args if f not in exponentials]
+        if not part.is_Mul:
+            return part
+        part = _with_one_of_shifts(part, shifts)
+        exponentials = [f for f in sp.Mul.make_args(part) if isinstance(f, sp.exp)]
+        others = [f for f in sp.Mul.make_args(part) if f not in exponentials]
         exponentials = [
             f for f in exponentials if has_any(f, {*shifts, *below}) or not any(o.has(f) for o in others)
         ]

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symact.graph import Node, const, node, rebuild, rewritten, walk
+from symact.graph import Node, const, node, rebuild, walk
+from symact.stabilize.identities import CANCELLED
+from symact.stabilize.rules import rewrite
 
 
 def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
@@ -73,24 +75,10 @@ def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
         node("reduce_sum", node("exp", largest.args[0] - largest)): const(1) + rest
         for rest, largest in rests.items()
     }
+    # Where the formula has the maximum, too, they are one node now, and may cancel.
     return [
-        [rewritten(rebuild(rebuild(root, plain), sums), _without_own_difference) for root in level]
-        for level in levels
+        [rewrite(rebuild(rebuild(root, plain), sums), CANCELLED)[0] for root in level] for level in levels
     ]
-
-
-def _without_own_difference(current: Node) -> Node | None:
-    """m - m as 0, where the shift was the maximum as the formula has it, and less to add."""
-    zero = const(0)
-    if current.op == "sub" and current.args[0] == current.args[1]:
-        return zero
-    if current.op == "sub" and current.args[0] == zero:
-        return node("neg", current.args[1])
-    if current.op == "add" and zero in current.args:
-        return current.args[1] if current.args[0] == zero else current.args[0]
-    if current.op == "add" and current.args[0].op == "neg":
-        return current.args[1] - current.args[0].args[0]
-    return None
 
 
 def _leader(rest: Node) -> Node | None:

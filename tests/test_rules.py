@@ -15,7 +15,7 @@ from symact.grammar import parse_text
 from symact.graph import exact, node, var, variables, walk
 from symact.numbers import as_ball
 from symact.ops import OPS
-from symact.stabilize.identities import IDENTITIES, ON_SIGHT
+from symact.stabilize.identities import CANCELLED, IDENTITIES, ON_SIGHT
 from symact.stabilize.rules import rewrite
 from symact.stabilize.saturate import equal_forms, identities_used
 from symact.stabilize.simulate import cost
@@ -42,7 +42,11 @@ def holds(fact, ball):
     return ball > 0 if fact == "positive" else ball >= 0
 
 
-@pytest.mark.parametrize("identity", IDENTITIES, ids=lambda identity: identity.name)
+@pytest.mark.parametrize(
+    "identity",
+    [*IDENTITIES, *(i for i in CANCELLED if i not in IDENTITIES)],
+    ids=lambda identity: identity.name,
+)
 def test_identity_holds_where_its_conditions_do(identity):
     names = sorted(variables(identity.left) | variables(identity.right))
     decided = 0

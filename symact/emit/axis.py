@@ -151,13 +151,9 @@ def _doubled(formula: Formula, levels: Sequence[Sequence[Node]]) -> set[Node]:
     whole: here in float64, of arrays in float32.
     """
     value, gradients = levels[0], levels[1]
-    wide = wide_nodes([*value, *gradients])
-    shared = {*walk(value)} & {*walk(gradients)} & wide
-    return {n for n in shared if n.op in _QUICK and len(_arrays(n, formula)) > 1 and _is_quick(n)}
-
-
-def _arrays(current: Node, formula: Formula) -> frozenset[str]:
-    return variables(current) & {*formula.inputs}
+    shared = {*walk(value)} & {*walk(gradients)} & wide_nodes(value)
+    several = (n for n in shared if len(variables(n) & {*formula.inputs}) > 1)
+    return {n for n in several if n.op in _QUICK and _is_quick(n)}
 
 
 def _is_quick(current: Node) -> bool:

@@ -276,10 +276,10 @@ def _split_logarithm(current: sp.log, factors: dict[sp.Symbol, sp.Expr | None]) 
         return current
     split = taken + sp.log(sp.Mul(*rest))
     scales = current.args[0].free_symbols & {base for base, m in factors.items() if m is None}
-    number, small = sp.expand_mul(current.args[0]).as_coeff_Add()
-    if number != 1 or len(scales) != 1:
+    if len(scales) != 1:
         return split
-    return sp.Piecewise((Log1p(small), scales.pop() <= 1), (split, True))
+    number, small = sp.expand_mul(current.args[0]).as_coeff_Add()
+    return sp.Piecewise((Log1p(small), scales.pop() <= 1), (split, True)) if number == 1 else split
 
 
 def unfolded(expression: sp.Expr, factors: dict[sp.Symbol, sp.Expr | None]) -> sp.Expr:

@@ -28,7 +28,6 @@ _MOST_NODES = 150
 _SHIFT = 37
 _UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 
-
 _HYPERBOLIC = {
     sp.tanh: lambda e: (e**2 - 1) / (e**2 + 1),
     sp.coth: lambda e: (e**2 + 1) / (e**2 - 1),

@@ -105,6 +105,13 @@ _ARITHMETIC = (
     Identity("one-minus-square", 1 - _square(_u), (1 - _u) * (1 + _u)),
 )
 
+# What a difference that has become one of equals leaves behind.
+CANCELLED = (
+    *(i for i in _ARITHMETIC if i.name in ("sub-self", "zero-sub", "add-zero")),
+    Identity("zero-add", 0 + _u, _u),
+    Identity("neg-add", -_u + _v, _v - _u),
+)
+
 _FRACTIONS = (
     Identity("div-self", _u / _u, const(1), _positive(_abs(_u))),
     Identity("fractions-add", _u / _v + _w / _v, (_u + _w) / _v),
