@@ -12,9 +12,10 @@ from symact.agreement import agrees
 from symact.angles import with_angles
 from symact.cancelled import with_cancelled_terms
 from symact.formula import Formula
-from symact.graph import Node, const, node, walk
+from symact.graph import Node, const, node, rebuild, walk
 from symact.growth import with_growth
 from symact.leading import with_leading_terms
+from symact.memory import stored
 from symact.mixed import mixed
 from symact.near_one import with_means_beyond_one
 from symact.others import with_others
@@ -102,13 +103,17 @@ def schedule_axis(
         kept["float32"] = _kept(*graphs["float32"][:2])
     if _same(graphs):
         graphs = {"float64": graphs["float64"]}
+    compiled = jit_compile is not False
+    if compiled:
+        for name in graphs:
+            graphs[name], kept[name] = _stored(program.formula, graphs[name], kept[name])
     return AxisSchedule(
         formula=program.formula,
         order=min(order, _ORDER),
         graphs=graphs,
         kept=kept,
         widened=widened,
-        jit_compile=jit_compile is not False,
+        jit_compile=compiled,
         stages=tuple(_lines(chain[1])),
         conventions=_conventions(chain[1], ties, at_zero, widened, agreed),
     )
@@ -150,6 +155,16 @@ def _levels(
         apart = [with_squares_apart(graph, program.formula, value) for graph in level]
         level[:] = [_masked(g, v, program) for g, v in zip(apart, variables, strict=True)]
     return [forward, *backward]
+
+
+def _stored(
+    formula: Formula, levels: Sequence[Sequence[Node]], kept: Sequence[Node]
+) -> tuple[list[list[Node]], list[Node]]:
+    """Both with what XLA is to write to memory, where forward and backward are compiled as one."""
+    arrays = {*formula.inputs, *(("upstream",) if formula.keeps_axis else ())}
+    exchanged = stored([graph for level in levels[:2] for graph in level], arrays)
+    together = [[rebuild(graph, exchanged) for graph in level] for level in levels[:2]]
+    return [*together, *map(list, levels[2:])], [rebuild(current, exchanged) for current in kept]
 
 
 def _variables(formula: Formula, level: int) -> tuple[str, ...]:

@@ -176,6 +176,8 @@ _TABLE = [
        lambda a, b, product: a * b - product, 4, "rest", exact=True),
     Op("rest_of_sum", 3, "_rest_of_sum({0}, {1}, {2})", _rest_of_sum,
        lambda a, b, total: a + b - total, 4, "rest", exact=True),
+    # what XLA is to write to memory, where several kernels take it
+    Op("stored", 1, "_stored({0})", np.asarray, lambda a: a, noun="stored", exact=True),
     # from one format to the other
     Op("widen", 1, "tf.cast({0}, tf.float64)", np.asarray, lambda a: a, noun="wide", exact=True),
     Op("narrow", 1, "tf.cast({0}, tf.float32)", np.asarray, None, noun="narrow", exact=True),

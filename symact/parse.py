@@ -16,7 +16,7 @@ from symact.formula import WEIGHT_PARTS, Formula, Parameter, class_name
 from symact.grammar import parse_text
 from symact.numbers import as_float
 from symact.reductions import LENGTH, Lifted, is_vector, lift
-from symact.reserved import LAYER_NAMES, RESERVED
+from symact.reserved import LAYER_NAMES, RESERVED, RESERVED_START
 from symact.slips import nearest
 from symact.vocabulary import ALL_NAMES
 
@@ -89,7 +89,8 @@ def check_identifier(name: object, what: str, extra: Iterable[str] = ()) -> str:
     """``name`` if it can name something in the emitted module; else an OptionError."""
     if not isinstance(name, str) or not (name.isidentifier() and name.isascii()):
         raise OptionError(f"the {what} {name!r} is not an identifier; use letters, digits and _")
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in RESERVED:
+    is_keyword = keyword.iskeyword(name) or keyword.issoftkeyword(name)
+    if is_keyword or name in RESERVED or name.startswith(RESERVED_START):
         raise OptionError(f"the {what} {name!r} is reserved; choose another")
     if name.startswith("_") or not any(c.isalpha() for c in name):
         raise OptionError(f"the {what} {name!r} must start with a letter")

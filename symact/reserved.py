@@ -32,6 +32,9 @@ RESERVED = (
     }
 ) - frozenset(FUNCTIONS)
 
+# The emitted module's cotangents of gradients are called so, by what they are the gradient by.
+RESERVED_START = "upstream_"
+
 # What a Keras layer is made of; a parameter becomes an attribute of one, beside these.
 LAYER_NAMES = frozenset(
     [

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from symact.derive import kinks
 from symact.expressions import spelled
 from symact.formula import Formula
-from symact.graph import Node
+from symact.graph import Node, rebuild
+from symact.memory import stored
 from symact.numbers import as_float
 from symact.program import Family, Wrt
 from symact.stabilize import Stable, StableFamily
@@ -92,8 +93,8 @@ class AxisSchedule:
     conventions: tuple[str, ...]
 
 
-# Fused, a formula of many small steps is one pass over memory; below this cost there is little to fuse.
-_WORTH_FUSING = 12.0
+# Fused, a formula of several steps is one pass over memory; below this cost there is nothing to fuse.
+_WORTH_FUSING = 5.0
 
 
 def schedule(
@@ -108,6 +109,12 @@ def schedule(
     at_defaults = {wrt: _kernel(wrt, by_format) for wrt, by_format in stable.at_defaults.items()}
     work = sum(cost(kernels[wrt].float32) for wrt in kernels if len(wrt) <= 1)
     formula = family.formula
+    # Sums over the batch, for the gradients of parameters, are many steps.
+    compiled = bool(formula.trainable) or work > _WORTH_FUSING
+    if jit_compile != "auto":
+        compiled = bool(jit_compile)
+    if compiled:
+        kernels, at_defaults = _stored(kernels, formula), _stored(at_defaults, formula)
     return Schedule(
         formula=family.formula,
         derivatives={
@@ -118,7 +125,7 @@ def schedule(
         at_defaults=at_defaults,
         order=family.order,
         residual="input" if residual == "auto" else residual,
-        jit_compile=work > _WORTH_FUSING if jit_compile == "auto" else bool(jit_compile),
+        jit_compile=compiled,
         conventions=_conventions(family),
     )
 
@@ -137,6 +144,19 @@ def _kernel(wrt: Wrt, by_format: Mapping[str, Stable]) -> Kernel:
     ]
     narrow, wide = by_format["float32"], by_format["float64"]
     return Kernel(wrt, narrow.graph, wide.graph, narrow.in_float64, tuple(notes))
+
+
+def _stored(kernels: Mapping[Wrt, Kernel], formula: Formula) -> dict[Wrt, Kernel]:
+    """``kernels`` with what XLA is to write to memory, where forward and backward are compiled as one."""
+    found = dict(kernels)
+    for widened in (False, True):
+        together = {w: k for w, k in kernels.items() if len(w) <= 1 and k.widened == widened}
+        narrow = stored([k.float32 for k in together.values()], formula.inputs)
+        wide = stored([k.float64 for k in together.values()], formula.inputs)
+        for wrt, kernel in together.items():
+            graphs = rebuild(kernel.float32, narrow), rebuild(kernel.float64, wide)
+            found[wrt] = replace(kernel, float32=graphs[0], float64=graphs[1])
+    return found
 
 
 def _conventions(family: Family) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from symact.compiler import translate
 from symact.emit.axis_helpers import HELPERS
 from symact.emit.fit import fitted
 from symact.emit.function import ARGUMENT_HELPERS
-from symact.emit.module import GRADIENT_HELPERS, KERNEL_HELPERS
+from symact.emit.gradients import GRADIENT_HELPERS
+from symact.emit.module import KERNEL_HELPERS
 from symact.emit.printer import body
 from symact.graph import const, node, var
 

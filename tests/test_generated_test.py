@@ -56,9 +56,7 @@ def test_it_fails_where_the_module_is_wrong(tmp_path):
     module = tmp_path / "tanh.py"
     CliRunner().invoke(cli, ["generate", "tanh(x)", "-o", str(module), "--with-test"])
     source = module.read_text()
-    broken = source.replace(
-        "upstream * _differentiable_derivative(x)", "upstream * _differentiable_derivative(x) * 1.00001"
-    )
+    broken = source.replace("return upstream * _derivative(x)", "return upstream * _derivative(x) * 1.00001")
     assert broken != source
     module.write_text(broken)
     done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_tanh.py", cwd=tmp_path)

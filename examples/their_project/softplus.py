@@ -82,6 +82,11 @@ def _untaped(function):
     return lambda *arguments: function(*map(hidden, arguments))
 
 
+@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
+def _gradient(x, upstream):
+    return upstream * _derivative(x)
+
+
 @tf.custom_gradient
 def _differentiable_derivative(x):
     def gradient(upstream):
@@ -91,9 +96,20 @@ def _differentiable_derivative(x):
 
 
 @tf.custom_gradient
+def _differentiable_gradient(x, upstream):
+    def gradient(upstream_x):
+        return (
+            upstream_x * upstream * _second_derivative(x),
+            upstream_x * _differentiable_derivative(x),
+        )
+
+    return _untaped(_gradient)(x, upstream), gradient
+
+
+@tf.custom_gradient
 def _differentiable_value(x):
     def gradient(upstream):
-        return upstream * _differentiable_derivative(x)
+        return _differentiable_gradient(x, upstream)
 
     return _untaped(_value)(x), gradient
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from symact.casts import CASTS, wide_nodes
+from symact.casts import wide_nodes
 from symact.emit.axis_helpers import HELPERS
 from symact.emit.docstring import differentiability, paragraph, titled
 from symact.emit.function import ARGUMENT_HELPERS, axis_function
+from symact.emit.gradients import GRADIENT_HELPERS, JIT
 from symact.emit.layer import layer
-from symact.emit.module import GRADIENT_HELPERS, JIT, KERNEL_HELPERS, assembled, constants, helpers
+from symact.emit.module import KERNEL_HELPERS, assembled, constants, helpers
 from symact.emit.printer import bodies, wrapped_call
 from symact.formula import Formula
-from symact.graph import Node, rebuild, var, variables, walk
+from symact.graph import Node, rebuild, var, variables
+from symact.memory import doubled
 from symact.ops import OPS
 from symact.schedule import AxisSchedule
 
 _TITLES = ("value", "gradient", "second_gradient")
-# Operations that take no longer than memory does.
-_QUICK = ("add", "sub", "mul", "neg")
 
 
 def emit_axis(schedule: AxisSchedule) -> str:
@@ -124,7 +124,7 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
     if "position" in used:
         lines.append(f"position = _position({first}, axis)")
     narrow = format_name == "float32" and not schedule.widened
-    unfused = _doubled(formula, schedule.graphs[format_name]) if level < 2 else set()
+    unfused = doubled(schedule.graphs[format_name], formula.inputs) if level < 2 else set()
     statements, texts = bodies(whole, first, taken, narrow=narrow, wide=wide, unfused=unfused)
     lines += statements
     if level == 0:
@@ -142,22 +142,6 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         ]
         lines += wrapped_return(summed)
     return [f"    {line}" for line in lines]
-
-
-def _doubled(formula: Formula, levels: Sequence[Sequence[Node]]) -> set[Node]:
-    """What backward computes as forward does, in no time, of arrays that take half its memory.
-
-    XLA writes what is computed from several arrays to memory once, where a model is compiled as a
-    whole: here in float64, of arrays in float32.
-    """
-    value, gradients = levels[0], levels[1]
-    shared = {*walk(value)} & {*walk(gradients)} & wide_nodes(value)
-    several = (n for n in shared if len(variables(n) & {*formula.inputs}) > 1)
-    return {n for n in several if n.op in _QUICK and _is_quick(n)}
-
-
-def _is_quick(current: Node) -> bool:
-    return all(n.op in (*_QUICK, *CASTS, "var", "const") for n in walk([current]))
 
 
 def _constant(root: Node, text: str, like: str) -> str:

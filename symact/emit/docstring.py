@@ -34,8 +34,15 @@ class Variant:
 
     def title(self, wrt: Wrt) -> str:
         """What the kernel is called; by what it is derived is said where there is a choice."""
-        by = "".join(f"_{name}" for name in wrt) if len(self.formula.variables) > 1 else ""
-        return ORDINALS[len(wrt)] + (f"_by{by}" if by else "") + self.suffix
+        return ORDINALS[len(wrt)] + self._by(wrt) + self.suffix
+
+    def gradient_title(self, by: str) -> str:
+        """What the value's gradient by one variable is called."""
+        return f"gradient{self._by((by,))}{self.suffix}"
+
+    def _by(self, wrt: Wrt) -> str:
+        names = wrt if len(self.formula.variables) > 1 else ()
+        return "_by" + "".join(f"_{name}" for name in names) if names else ""
 
 
 def docstring(schedule: Schedule, variants: list[Variant]) -> str:

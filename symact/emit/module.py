@@ -9,13 +9,13 @@ from dataclasses import replace
 from symact.emit.docstring import Variant, docstring
 from symact.emit.fit import fitted
 from symact.emit.function import ARGUMENT_HELPERS, arguments, function
+from symact.emit.gradients import GRADIENT_HELPERS, JIT, gradients
 from symact.emit.layer import layer
-from symact.emit.printer import FUSED, POLYNOMIAL, body, wrapped_call
+from symact.emit.printer import FUSED, POLYNOMIAL, body
 from symact.formula import Formula
 from symact.schedule import Kernel, Schedule
 
 _WIDTH = 88
-JIT = "@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)"
 
 
 def emit(schedule: Schedule) -> str:
@@ -29,7 +29,7 @@ def emit(schedule: Schedule) -> str:
     fixed = Variant(replace(formula, parameters=()), "_at_defaults", schedule.at_defaults)
     variants = [general, fixed] if schedule.at_defaults else [general]
     functions = [text for variant in variants for text in _kernels(schedule, variant)]
-    gradients = [text for variant in variants for text in _differentiable(schedule, variant)]
+    chain = [text for variant in variants for text in gradients(schedule, variant)]
     public = [function(schedule), layer(formula)]
     parts = [
         docstring(schedule, variants),
@@ -37,8 +37,8 @@ def emit(schedule: Schedule) -> str:
         constants(formula),
         *helpers(KERNEL_HELPERS, functions),
         *functions,
-        *helpers(GRADIENT_HELPERS, gradients),
-        *gradients,
+        *helpers(GRADIENT_HELPERS, chain),
+        *chain,
         *helpers(ARGUMENT_HELPERS, public),
         *public,
     ]
@@ -124,50 +124,6 @@ def _definition(name: str, formula: Formula, lines: list[str]) -> str:
     return f"def {name}({arguments(formula)}):\n{indented}"
 
 
-def _differentiable(schedule: Schedule, variant: Variant) -> Iterator[str]:
-    """The chain of custom gradients, from the highest derivatives that have one down to the value."""
-    formula = variant.formula
-    passed = arguments(formula)
-    for kernel in reversed(variant.ordered()):
-        if len(kernel.wrt) == schedule.order:
-            continue
-        own = variant.title(kernel.wrt)
-        last = len(kernel.wrt) == schedule.order - 1
-        kept = schedule.residual == "derivative"
-        above: list[str] = []
-        slopes: list[list[str]] = []
-        for name in variant.arguments:
-            if name not in formula.variables:
-                slopes.append(["None"])
-                continue
-            following = variant.title(tuple(sorted((*kernel.wrt, name))))
-            call = f"{'_' if last else '_differentiable_'}{following}({passed})"
-            if kept:
-                above.append(f"    slope_{name} = {call}")
-                call = f"slope_{name}"
-            slope = f"upstream * {call}"
-            summed = len(formula.variables) > 1
-            slopes.append(wrapped_call("_summed_to(", [slope, name], 13) if summed else [slope])
-        lines = ["@tf.custom_gradient", f"def _differentiable_{own}({passed}):", *above]
-        lines += [""] if kept else []
-        lines += [
-            "    def gradient(upstream):",
-            *_returned(slopes),
-            "",
-            f"    return _untaped(_{own})({passed}), gradient",
-        ]
-        yield "\n".join(lines)
-
-
-def _returned(values: list[list[str]]) -> list[str]:
-    """The return statement of a gradient function, one value to a line where they are long."""
-    joined = ", ".join(value[0] for value in values)
-    if all(len(value) == 1 for value in values) and len(joined) + 15 <= _WIDTH:
-        return [f"        return {joined}"]
-    lines = [f"            {line}" for value in values for line in [*value[:-1], f"{value[-1]},"]]
-    return ["        return (", *lines, "        )"]
-
-
 # The name of a function where it is called.
 _CALL = re.compile(r"(?<!\w)(\w+)\(")
 
@@ -203,6 +159,11 @@ def {FUSED}(t):
     """``t``; XLA writes what is expensive and used twice to memory, but no maximum."""
     return tf.maximum(t, float("-inf"))
 '''.strip(),
+    "_stored": '''
+def _stored(t):
+    """``t``; XLA writes a quotient to memory once, rather than what it is made of."""
+    return t / tf.where(tf.math.is_nan(t), t, tf.ones_like(t))
+'''.strip(),
     "_kept": '''
 def _kept(x):
     """x ≥ 0 as it is; XLA would make a less exact exp(a + b) of exp(a) * exp(b)."""
@@ -237,53 +198,5 @@ def _halves(t):
 def _rounded(t):
     """``t``, and nothing else: but XLA adds to a product before it is rounded."""
     return tf.where(tf.math.is_nan(t), tf.constant(float("nan"), t.dtype), t)
-'''.strip(),
-}
-
-GRADIENT_HELPERS = {
-    "_untaped": '''
-def _untaped(function):
-    """``function`` without a gradient tape, which would keep every intermediate result.
-
-    The gradient beside it takes none of them.
-    """
-
-    def hidden(argument):
-        return tf.stop_gradient(argument) if tf.is_tensor(argument) else argument
-
-    return lambda *arguments: function(*map(hidden, arguments))
-'''.strip(),
-    "_summed_to": '''
-def _summed_to(t, like):
-    """``t`` summed over the axes along which ``like`` was broadcast, to its shape."""
-    if t.shape.is_fully_defined() and t.shape == like.shape:
-        return t
-    own = list(like.shape) if like.shape.rank is not None else [None]
-    while own[:1] == [1]:
-        own = own[1:]
-    known = t.shape.rank is not None and not {1, None} & {*own}
-    if known and t.shape[t.shape.rank - len(own) :] == own:
-        return _summed_over_first_axes(t, like)
-    missing = tf.maximum(tf.rank(like) - tf.rank(t), 0)
-    t = tf.reshape(t, tf.concat([tf.ones([missing], tf.int32), tf.shape(t)], 0))
-    shape, target = tf.shape(t), tf.shape(like)
-    _, axes = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=target)
-    t = tf.reduce_sum(t, axes, keepdims=True)
-    extra = tf.maximum(tf.rank(t) - tf.rank(like), 0)
-    return tf.broadcast_to(tf.reshape(t, tf.shape(t)[extra:]), target)
-'''.strip(),
-    "_summed_over_first_axes": '''
-def _summed_over_first_axes(t, like):
-    """The sum of ``t`` over the axes that ``like`` lacks: of 128, then in float64.
-
-    A batch has millions of them, of which the rounding errors in float32 would show.
-    """
-    size = tf.size(like)
-    rows = tf.reshape(t, [-1, size])
-    count = tf.shape(rows)[0] // 128
-    blocks = tf.reshape(rows[: 128 * count], [count, 128, size])
-    total = tf.reduce_sum(tf.cast(tf.reduce_sum(blocks, 1), tf.float64), 0)
-    total += tf.reduce_sum(tf.cast(rows[128 * count :], tf.float64), 0)
-    return tf.reshape(tf.cast(total, t.dtype), tf.shape(like))
 '''.strip(),
 }

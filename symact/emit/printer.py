@@ -14,6 +14,7 @@ import numpy as np
 from symact.casts import wide_nodes
 from symact.convert import is_known, to_sympy
 from symact.graph import Node, const, rebuild, variables, walk
+from symact.memory import is_written
 from symact.numbers import as_float
 from symact.ops import OPS, Op
 
@@ -26,8 +27,6 @@ _COMMUTATIVE = {"max", "min", "eq", "ne"}
 POLYNOMIAL = "_polynomial"
 # And the one that keeps XLA from writing an intermediate result to memory.
 FUSED = "_fused"
-# What XLA calls expensive costs so much at least.
-_EXPENSIVE = 4
 
 
 def body(
@@ -97,7 +96,7 @@ class _Printer:
         self.lines: list[str] = []
         self.named: dict[Node, str] = {}
         self.polynomials, self.inside = _polynomials(self.roots, self.uses)
-        self.unfused = {n for n in walk(roots) if self.uses[n] > 1 and _is_written(n, tensors)}
+        self.unfused = {n for n in walk(roots) if self.uses[n] > 1 and is_written(n, tensors)}
 
     def statements(self) -> list[str]:
         (root,) = self.roots
@@ -219,18 +218,6 @@ class _Printer:
         if np.isinf(value) or np.isnan(value):
             return f'float("{value}")'
         return repr(value).replace("e+", "e")
-
-
-def _is_written(current: Node, tensors: Collection[str]) -> bool:
-    """Whether XLA would write ``current`` to memory, if it is used more than once.
-
-    That is what it does with expensive operations on more than one array, however many kernels use them
-    (``InstructionFusion::ComputeGloballyUnfusible``).
-    """
-    if not current.args or OPS[current.op].exact or OPS[current.op].cost < _EXPENSIVE:
-        return False
-    arrays = [variables(arg).intersection(tensors) for arg in current.args]
-    return sum(map(bool, arrays)) > 1 or len(frozenset().union(*arrays)) > 1
 
 
 def wrapped_call(head: str, arguments: list[str], indent: int) -> list[str]:
