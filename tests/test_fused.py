@@ -24,6 +24,7 @@ CASES = {
     "a/(1+exp(a-b))+b/(1+exp(b-a))": {"inputs": ("a", "b")},
 }
 DERIVATIVES = re.compile(r"_derivative(_by_\w+)?")
+GRADIENTS = re.compile(r"_gradient(_by_\w+)?")
 
 
 def _module(source: str) -> SimpleNamespace:
@@ -53,6 +54,8 @@ def test_a_function_is_one_kernel(compiled, formula):
         arguments = [tf.constant(-np.abs(draw.normal(size=(8, 1024))), dtype) for _ in range(count)]
         for name in names:
             assert _kernels(getattr(module, name), arguments) == 1, (name, dtype)
+        for name in [name for name in vars(module) if GRADIENTS.fullmatch(name)]:
+            assert _kernels(getattr(module, name), [*arguments, arguments[0]]) == 1, (name, dtype)
 
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
