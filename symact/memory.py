@@ -129,13 +129,31 @@ class _Kernels:
         return cls(results, order[::-1], frozenset(arrays), frozenset(wide_nodes(results)), users)
 
     def shared(self, chosen: Collection[Node]) -> list[Node]:
-        """Cheap arrays that several kernels take, of which none of ``chosen`` is."""
-        return [
-            current
-            for current, kernels in self._taken_by(chosen).items()
-            if len(kernels) > 1 and current not in chosen and current.args
-            if not OPS[current.op].boolean and not _is_expensive(current)
-        ]
+        """Cheap arrays that several kernels take, but for ``chosen``, made of more that is written.
+
+        What a single cheap one is made of is no better to write than that one.
+        """
+        taken_by = self._taken_by(chosen)
+        written: dict[Node, frozenset[Node]] = {}
+        found = []
+        for current in reversed(self.order):
+            if current not in taken_by:
+                continue
+            below = frozenset[Node]().union(*(written.get(arg, frozenset()) for arg in current.args))
+            is_written = self._is_written(current, taken_by[current], chosen)
+            written[current] = frozenset([current]) if is_written else below
+            if is_written or len(taken_by[current]) < 2 or not current.args or OPS[current.op].boolean:
+                continue
+            size, users = self._size([current]), self.users[current]
+            is_inside = len(users) == 1 and current not in self.results
+            if is_inside and not _is_expensive(users[0]) and self._size(users) <= size:
+                continue
+            if self._size(below) > size:
+                found.append(current)
+        return found
+
+    def _size(self, arrays: Collection[Node]) -> int:
+        return sum(2 if current in self.wide else 1 for current in arrays)
 
     def traffic(self, chosen: dict[Node, Node]) -> int:
         """How many arrays in float32 go to memory and back, less the results, and what ``chosen`` cost.
@@ -146,7 +164,7 @@ class _Kernels:
         for current, kernels in self._taken_by(chosen).items():
             is_wide = current in self.wide
             if current.op == "var" or self._is_written(current, kernels, chosen):
-                total += (len(kernels) + (current.op != "var")) * (2 if is_wide else 1)
+                total += (len(kernels) + (current.op != "var")) * self._size([current])
             if current in chosen:
                 total += (_MARKED if chosen[current].op == "stored" else _QUOTIENT)[is_wide]
         return total

@@ -151,7 +151,8 @@ def _summed_to(t, like):
     t = tf.reshape(t, tf.concat([tf.ones([missing], tf.int32), tf.shape(t)], 0))
     shape, target = tf.shape(t), tf.shape(like)
     _, axes = tf.raw_ops.BroadcastGradientArgs(s0=shape, s1=target)
-    t = tf.reduce_sum(t, axes, keepdims=True)
+    # In float64: a batch has millions of terms, of which the roundings would show.
+    t = tf.cast(tf.reduce_sum(tf.cast(t, tf.float64), axes, keepdims=True), t.dtype)
     extra = tf.maximum(tf.rank(t) - tf.rank(like), 0)
     return tf.broadcast_to(tf.reshape(t, tf.shape(t)[extra:]), target)
 '''.strip(),
