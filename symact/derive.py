@@ -5,7 +5,8 @@ times costs its number of nodes and not the size of its tree.
 
 At a kink a subgradient is taken:
     Piecewise  the derivative of the branch whose condition holds there,
-    Max, Min   at a tie the derivative of the constant argument, else of the last in SymPy's order,
+    Max, Min   at a tie the derivative of the constant argument, else of the last in SymPy's order:
+               the same by all variables, so that together they are a subgradient,
     Abs        0 where the argument is 0,
     sign, Heaviside, floor, ceiling   0 everywhere.
 A branch that holds at single points only (``Eq(x, 0)``) fills a removable gap in the function; the
@@ -14,7 +15,7 @@ derivative is that of the function around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement
 
@@ -28,11 +29,21 @@ from symact.program import Family, Map, Program, Wrt, lower
 _FLAT = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling)
 
 
-def differentiate(expression: sp.Expr, by: sp.Symbol) -> sp.Expr:
-    """The derivative of ``expression`` by ``by``, with the conventions above at kinks."""
+def differentiate(
+    expression: sp.Expr, by: sp.Symbol, variables: Collection[sp.Symbol] = frozenset()
+) -> sp.Expr:
+    """The derivative of ``expression`` by ``by``, with the conventions above at kinks.
+
+    Args:
+        expression: what is differentiated.
+        by: what it is differentiated by.
+        variables: what else it is differentiated by, elsewhere: no constant, then.
+    """
     slopes: dict[sp.Basic, sp.Expr] = {}
     for current in dag(expression):
-        if isinstance(current, sp.Expr):
+        if isinstance(current, sp.Max | sp.Min):
+            slopes[current] = _extremum_slope(current, {by, *variables}, slopes)
+        elif isinstance(current, sp.Expr):
             slopes[current] = _slope(current, by, slopes)
     return slopes[expression]
 
@@ -54,8 +65,6 @@ def _slope(current: sp.Expr, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> 
         return _power_slope(current, slopes)
     if isinstance(current, sp.Abs):
         return sp.sign(current.args[0]) * slopes[current.args[0]]
-    if isinstance(current, sp.Max | sp.Min):
-        return _extremum_slope(current, by, slopes)
     if isinstance(current, sp.sinc):
         (u,) = current.args
         return (sp.cos(u) / u - sp.sin(u) / u**2) * slopes[u]
@@ -111,9 +120,13 @@ def _piecewise_slope(current: sp.Piecewise, by: sp.Symbol, slopes: dict[sp.Basic
     return sp.Piecewise(*pairs) if pairs else sp.S.Zero
 
 
-def _extremum_slope(current: sp.Max | sp.Min, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+def _extremum_slope(
+    current: sp.Max | sp.Min, variables: Collection[sp.Symbol], slopes: dict[sp.Basic, sp.Expr]
+) -> sp.Expr:
+    if all(slopes[arg] is sp.S.Zero for arg in current.args):
+        return sp.S.Zero
     # The argument that wins ties goes last: a constant one if there is one.
-    rivals = sorted(current.args, key=lambda arg: slopes[arg] is sp.S.Zero)
+    rivals = sorted(current.args, key=lambda arg: arg.free_symbols.isdisjoint(variables))
     beats = sp.Gt if isinstance(current, sp.Max) else sp.Lt
     pairs = [
         (slopes[arg], sp.And(*(beats(arg, other) for other in rivals[i + 1 :])))
@@ -131,11 +144,12 @@ def derive(program: Program, order: int = 2) -> Family:
     parts = links(program.expression, formula.inputs[0]) if len(formula.variables) == 1 else ()
     if len(parts) > 1:
         return _derive_chain(program, parts, order)
+    variables = {formula.symbol(name) for name in formula.variables}
     programs: dict[Wrt, Program] = {(): program}
     for times in range(1, order + 1):
         for wrt in combinations_with_replacement(sorted(formula.variables), times):
-            before = programs[wrt[:-1]].expression
-            programs[wrt] = Program(formula, (Map("y", differentiate(before, formula.symbol(wrt[-1]))),))
+            slope = differentiate(programs[wrt[:-1]].expression, formula.symbol(wrt[-1]), variables)
+            programs[wrt] = Program(formula, (Map("y", slope),))
     return Family(programs, order)
 
 

@@ -131,7 +131,10 @@ def lift(expression: sp.Expr, text: str) -> Lifted:
         if kind is None:
             return current
         body, index = current.args[0], _index(current, text, lengths)
+        varies = any(isinstance(part, sp.Indexed) for part in dag(body))
         body = elements(body, index)
+        if not varies:
+            return sp.Symbol(LENGTH, positive=True) * body if kind == "sum" else body
         key = (kind, body)
         if key not in reductions:
             reductions[key] = Reduction(f"{kind}_{len(reductions) + 1}", kind, body)

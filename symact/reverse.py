@@ -68,6 +68,7 @@ class _Walk:
         self.stages: list[Stage] = []
         self.level = upstreams[0].rpartition("_")[2] if "_" in upstreams[0] else "1"
         self.wanted = _dependents(program, variables)
+        self.varying = _dependents(program, program.formula.variables)
         self.known = {**_by_output(program, self.elements), **_unscaled_signs(program)}
         self.cotangents: dict[str, list[sp.Expr]] = {}
         for upstream, output in zip(upstreams, program.outputs, strict=True):
@@ -90,10 +91,10 @@ class _Walk:
 
     def map(self, stage: Map, cotangent: sp.Expr) -> None:
         is_element = stage.target in self.elements
-        for symbol in sorted(stage.expression.free_symbols, key=str):
-            if symbol.name not in self.wanted:
-                continue
-            slope = differentiate(stage.expression, symbol).xreplace(self.known)
+        symbols = stage.expression.free_symbols
+        variables = {symbol for symbol in symbols if symbol.name in self.varying}
+        for symbol in sorted((s for s in symbols if s.name in self.wanted), key=str):
+            slope = differentiate(stage.expression, symbol, variables).xreplace(self.known)
             if self.program.is_bounded(stage.expression):
                 slope = self.mapped(slope)
             product = _product(cotangent, slope)

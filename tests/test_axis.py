@@ -175,6 +175,18 @@ def test_the_other_convention_at_the_zero_vector(compiled):
     np.testing.assert_array_equal(gradient, np.ones((1, 4)))
 
 
+@pytest.mark.parametrize("one", ["1/n", "1/Sum(1,j)", "1/Sum(1+0*x[j],j)", "Mean(1,j)/Sum(ReduceMax(1,j),k)"])
+def test_a_sum_of_what_does_not_vary_is_a_multiple(one, compiled):
+    """Computed as a sum, of one element where it is of all, it did not agree with the formula."""
+    activation = compiled(f"exp(x[i])/Sum(exp(x[k]),k)-{one}")
+    x = tf.constant([1e4, -1e4, 3.0, 1e20])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = activation(x)
+    np.testing.assert_array_equal(y, [-0.25, -0.25, -0.25, 0.75])
+    np.testing.assert_array_equal(tape.gradient(y, x, tf.constant([1.0, 2.0, 3.0, 4.0])), np.zeros(4))
+
+
 @pytest.mark.parametrize(("ties", "expected"), [("share", [0.5, 0, 0.5]), ("first", [1, 0, 0])])
 def test_ties_are_resolved_as_asked(ties, expected, compiled):
     activation = compiled("ReduceMax(x[j],j)", ties=ties)

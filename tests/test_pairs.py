@@ -131,3 +131,24 @@ def test_a_quotient_of_sums_of_exponentials_in_a_logarithm(compiled):
         exact = [mp.log(1 + mp.exp(p + q)) - mp.log(mp.exp(p) + mp.exp(q)) for p, q in pairs]
     np.testing.assert_allclose(y, np.float64(exact), rtol=1e-6)
     assert np.isfinite(tape.gradient(y, tensors)).all()
+
+
+# With both slopes 1 at equal arguments; the second is an input, or a trainable parameter.
+TIES = ["Max(a,b)", "Min(a,b)", "Max(a,b,-9)", "Max(3*a,a+2*b)/3", "(Abs(a-b)+a+b)/2", "a+Max(b-a,0)"]
+SECOND = {"input": {"inputs": ("a", "b")}, "parameter": {"params": {"b": 1.0}, "trainable": ("b",)}}
+
+
+@pytest.mark.parametrize("second", SECOND)
+@pytest.mark.parametrize("formula", TIES)
+def test_slopes_at_a_tie_are_a_subgradient(formula, second, compiled):
+    """Where each slope had the other's argument for the constant one, both were 0."""
+    options = {"inputs": ("a",), **SECOND[second]}
+    activation = compiled(formula, **options)
+    for value in (-2.5, 0.0, 7.0):
+        a = tf.constant([value])
+        b = tf.constant(value) if second == "parameter" else tf.constant([value])
+        with tf.GradientTape() as tape:
+            tape.watch([a, b])
+            y = activation(a, b) if second == "input" else activation(a, b=b)
+        slopes = [g.numpy().item() for g in tape.gradient(y, [a, b])]
+        assert sum(slopes) == pytest.approx(1.0, rel=1e-6), slopes
