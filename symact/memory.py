@@ -20,6 +20,7 @@ from symact.reduced import REDUCING
 _EXPENSIVE = 4
 # Operations that take no longer than memory does.
 _QUICK = ("add", "sub", "mul", "neg")
+_QUICK_TO_READ = (*_QUICK, *CASTS, "var", "const")
 # What it takes to have a result written, in arrays read or written: where it is made a quotient and where
 # it is a quotient of choices anyway; by whether it is in float64. Measured on two processors.
 _MARKED = {False: 4, True: 10}
@@ -51,10 +52,7 @@ def doubled(levels: Sequence[Sequence[Node]], inputs: Collection[str]) -> set[No
     value, gradients = levels[0], levels[1]
     shared = {*walk(value)} & {*walk(gradients)} & wide_nodes(value)
     several = (n for n in shared if len(variables(n).intersection(inputs)) > 1)
-    return {n for n in several if n.op in _QUICK and all(m.op in _CHEAPEST for m in walk([n]))}
-
-
-_CHEAPEST = (*_QUICK, *CASTS, "var", "const")
+    return {n for n in several if n.op in _QUICK and all(m.op in _QUICK_TO_READ for m in walk([n]))}
 
 
 def stored(results: Iterable[Node], arrays: Collection[str]) -> dict[Node, Node]:
