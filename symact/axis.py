@@ -30,7 +30,12 @@ from symact.stabilize.formats import FLOAT64, FORMATS, Format
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_rewrites import with_closed_ends, with_ties
-from symact.stage_shifts import with_rounded_exponents, with_sums_by_rests, with_tried_shifts
+from symact.stage_shifts import (
+    with_rounded_exponents,
+    with_shifts_cancelled,
+    with_sums_by_rests,
+    with_tried_shifts,
+)
 from symact.width import float32_serves
 from symact.zero_factors import with_squares_apart, with_zero_factors
 
@@ -142,7 +147,7 @@ def _levels(
         for level in levels[1:2]
     ]
     levels = [
-        [with_closed_ends(with_ties(graph, fmt), fmt) for graph in level]
+        [with_closed_ends(with_ties(with_shifts_cancelled(graph), fmt), fmt) for graph in level]
         for level in with_sums_by_rests(levels)
     ]
     forward, *backward = [

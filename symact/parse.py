@@ -63,8 +63,6 @@ def parse(
     for reduction in reductions:
         if reduction.name in {*inputs, *params}:
             raise OptionError(f"the name {reduction.name!r} is taken by a reduction; choose another")
-    if reductions and not lifted.indexed:
-        raise UnsupportedError(text, "nothing that it sums has elements, as x[j] is one of")
     everything = sp.Tuple(lifted.expression, *(reduction.body for reduction in reductions))
     _check_numbers(text, everything)
     own = {r.name for r in reductions} | ({LENGTH} if lifted.indexed else set())

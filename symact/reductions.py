@@ -101,7 +101,7 @@ def lift(expression: sp.Expr, text: str) -> Lifted:
     """``expression`` with every reduction replaced by a name, and every element by its vector's.
 
     Raises:
-        UnsupportedError: indices are used in a way that needs more than one axis.
+        UnsupportedError: indices are used in a way that needs more than one axis, or not at all.
     """
     reductions: dict[tuple[str, sp.Expr], Reduction] = {}
     indexed: set[str] = set()
@@ -143,6 +143,8 @@ def lift(expression: sp.Expr, text: str) -> Lifted:
     bare = rewrite(expression, visit)
     keeps_axis = any(isinstance(part, sp.Indexed) for part in dag(bare))
     result = elements(bare, None)
+    if not indexed:
+        raise UnsupportedError(text, "nothing that it sums has elements, as x[j] is one of")
     length = {symbol: sp.Symbol(LENGTH, positive=True) for symbol in lengths}
     length[sp.Symbol("n", real=True)] = sp.Symbol(LENGTH, positive=True)
 

@@ -13,11 +13,15 @@ Where what is below the largest term is summed by itself, the whole sum needs no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import combinations
 
-from symact.graph import Node, const, node, rebuild, walk
+from symact.convert import negated
+from symact.graph import Node, const, node, rebuild, rewritten, walk
 from symact.stabilize.identities import CANCELLED
 from symact.stabilize.rules import rewrite
+from symact.stage_rewrites import added
 
 
 def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
@@ -79,6 +83,42 @@ def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     return [
         [rewrite(rebuild(rebuild(root, plain), sums), CANCELLED)[0] for root in level] for level in levels
     ]
+
+
+def with_shifts_cancelled(root: Node) -> Node:
+    """``root`` with m and the shift by m left out of sums that have one less the other, which is 0, or the
+    same multiples of both: between them is what the logarithm of a sum adds, which m may be too large for.
+
+    And without choices between what has become the same.
+    """
+    plain = {n: n.args[0] for n in walk([root]) if n.op == "shift"}
+
+    def rule(current: Node) -> Node | None:
+        if current.op == "where" and current.args[1] is current.args[2]:
+            return current.args[1]
+        terms = [*_terms(current)] if plain and current.op in ("add", "sub") else []
+        for (at, (term, sign)), (other_at, (other, other_sign)) in combinations(enumerate(terms), 2):
+            is_same = term is not other and rebuild(term, plain) is rebuild(other, plain)
+            if is_same and sign != other_sign:
+                rest = [pair for i, pair in enumerate(terms) if i not in (at, other_at)]
+                rest.sort(key=lambda pair: -pair[1])
+                signed = [t if sign > 0 else negated(t) for t, sign in rest]
+                return reduce(added, signed) if signed else const(0)
+        return None
+
+    found = rewritten(root, rule)
+    return root if found is root else rewrite(found, CANCELLED)[0]
+
+
+def _terms(total: Node, sign: int = 1) -> Iterator[tuple[Node, int]]:
+    if total.op == "neg":
+        yield from _terms(total.args[0], -sign)
+    elif total.op in ("add", "sub"):
+        first, second = total.args
+        yield from _terms(first, sign)
+        yield from _terms(second, sign if total.op == "add" else -sign)
+    else:
+        yield total, sign
 
 
 def _leader(rest: Node) -> Node | None:

@@ -52,3 +52,26 @@ def test_losses_of_nearly_perfect_predictions(formula, size, compiled):
 def test_terms_are_cancelled_where_there_are_some(formula, changes):
     program = lower(parse(formula, name="f", inputs=("x",), params={}, trainable=(), domain=None, axis=-1))
     assert (with_cancelled_terms(program) != program) == changes
+
+
+LME = "log(Mean(exp(x[j]),j))"
+FROM_THE_MAXIMUM = [
+    f"ReduceMax(x[j],j)-{LME}",
+    f"{LME}-ReduceMax(x[j],j)",
+    f"tanh(2-{LME}+ReduceMax(x[j],j))",
+    f"tanh(x[i])*(ReduceMax(x[j],j)-{LME})",
+    "log(Mean(exp(-x[j]),j))-ReduceMax(-x[j],j)",
+]
+
+
+@pytest.mark.parametrize("vector", [[1e20, 3.0, -1e20, 7.0], [5e4, 5e4, 4.99e4], [0.5, -0.25, 2.0]], ids=str)
+@pytest.mark.parametrize("formula", FROM_THE_MAXIMUM)
+def test_a_maximum_less_the_shift_by_it(formula, vector, compiled):
+    """Between them stood log(n), of which a maximum of 1e20 left nothing."""
+    inputs = {"x": np.float32(vector)}
+    upstream = np.float32([1.5, -0.5, 0.25, 2.0][: len(vector) if "x[i]" in formula else 1])
+    y, gradients = _gradients(compiled(formula), inputs, {}, upstream)
+    value, exact = Truth(formula)(inputs, upstream, 300)
+    assert ulp(y, value) < 4
+    gradient, scale = exact["x"]
+    assert ulp(gradients["x"], gradient, scale) < 6
