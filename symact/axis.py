@@ -147,8 +147,8 @@ def _levels(
         for level in levels[1:2]
     ]
     levels = [
-        [with_closed_ends(with_ties(with_shifts_cancelled(graph), fmt), fmt) for graph in level]
-        for level in with_sums_by_rests(levels)
+        [with_closed_ends(with_ties(graph, fmt), fmt) for graph in level]
+        for level in with_shifts_cancelled(with_sums_by_rests(levels))
     ]
     forward, *backward = [
         [with_zero_factors(graph, program.formula, fmt) for graph in level]

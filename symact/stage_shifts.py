@@ -85,13 +85,14 @@ def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     ]
 
 
-def with_shifts_cancelled(root: Node) -> Node:
-    """``root`` with m and the shift by m left out of sums that have one less the other, which is 0, or the
+def with_shifts_cancelled(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
+    """``levels`` with m and the shift by m left out of sums that have one less the other, which is 0, or the
     same multiples of both: between them is what the logarithm of a sum adds, which m may be too large for.
 
-    And without choices between what has become the same.
+    The maximum itself is the shift then. And without choices between what has become the same.
     """
-    plain = {n: n.args[0] for n in walk([root]) if n.op == "shift"}
+    plain = {n: n.args[0] for n in walk(root for level in levels for root in level) if n.op == "shift"}
+    cancelled: dict[Node, Node] = {}
 
     def rule(current: Node) -> Node | None:
         if current.op == "where" and current.args[1] is current.args[2]:
@@ -100,14 +101,17 @@ def with_shifts_cancelled(root: Node) -> Node:
         for (at, (term, sign)), (other_at, (other, other_sign)) in combinations(enumerate(terms), 2):
             is_same = term is not other and rebuild(term, plain) is rebuild(other, plain)
             if is_same and sign != other_sign:
+                cancelled.update({n: m for n, m in plain.items() if n in {*walk([term])} ^ {*walk([other])}})
                 rest = [pair for i, pair in enumerate(terms) if i not in (at, other_at)]
                 rest.sort(key=lambda pair: -pair[1])
                 signed = [t if sign > 0 else negated(t) for t, sign in rest]
                 return reduce(added, signed) if signed else const(0)
         return None
 
-    found = rewritten(root, rule)
-    return root if found is root else rewrite(found, CANCELLED)[0]
+    found = [[rewritten(root, rule) for root in level] for level in levels]
+    if not cancelled:
+        return found
+    return [[rewrite(rebuild(root, cancelled), CANCELLED)[0] for root in level] for level in found]
 
 
 def _terms(total: Node, sign: int = 1) -> Iterator[tuple[Node, int]]:
