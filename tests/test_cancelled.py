@@ -61,6 +61,8 @@ FROM_THE_MAXIMUM = [
     f"tanh(2-{LME}+ReduceMax(x[j],j))",
     f"tanh(x[i])*(ReduceMax(x[j],j)-{LME})",
     "log(Mean(exp(-x[j]),j))-ReduceMax(-x[j],j)",
+    "ReduceMax(exp(x[j]),j)/Sum(exp(x[j]),j)",
+    "exp(ReduceMax(x[j],j))/Sum(exp(x[j]),j)",
 ]
 
 
