@@ -17,7 +17,7 @@ from symact.growth import with_growth
 from symact.leading import with_leading_terms
 from symact.memory import stored
 from symact.mixed import mixed
-from symact.near_one import with_means_beyond_one
+from symact.near_one import with_means_beyond_one, with_quotients_beyond_one
 from symact.others import with_others
 from symact.program import Map, Program
 from symact.projections import with_covariances, with_second_projections
@@ -46,6 +46,7 @@ _REWRITINGS: tuple[Callable[[Program], Program], ...] = (
     with_angles,
     with_cancelled_terms,
     with_others,
+    with_quotients_beyond_one,
     with_means_beyond_one,
     with_growth,
     rescale,

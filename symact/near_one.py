@@ -1,6 +1,7 @@
-"""Near one: the logarithm of a mean of what is about 1, as a function of the mean of what is beyond 1.
+"""Near one: the logarithm of what is about 1, as a function of what is beyond 1.
 
-    log(Mean(f))  =  log1p(Mean(f - 1))        where that is small; f is 1 at 0
+    log(Mean(f))           =  log1p(Mean(f - 1))           where that is small; f is 1 at 0
+    log((1 + p)/(1 + q))   =  log1p((p - q)/(1 + q))       where that is small
 
 The mean of 1 + 1e-17 is 1. Exponentials are shifted, and have a rule of their own (``stage_rewrites``).
 """
@@ -12,7 +13,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symact.convert import FUNCTIONS
-from symact.expressions import is_long
+from symact.expressions import is_long, rewrite
 from symact.graph import Node, const, node
 from symact.program import COUNT, Map, Program, Reduce, Stage
 from symact.rescale.questions import sums_of
@@ -58,6 +59,24 @@ def with_means_beyond_one(program: Program) -> Program:
         stages.append(stage)
     constants = {stage.target for added in beyond.values() for stage in added}
     return replace(program, stages=tuple(stages), constants=program.constants | constants)
+
+
+def with_quotients_beyond_one(program: Program) -> Program:
+    """``program`` with logarithms of quotients in that form, which has the derivatives of the logarithm."""
+
+    def visit(part: sp.Basic) -> sp.Basic:
+        quotient = part.args[0] if isinstance(part, sp.log) and not part.has(sp.exp) else sp.S.One
+        above, below = sp.fraction(quotient)
+        if below is sp.S.One or not all(t.is_Add and sp.S.One in t.args for t in (above, below)):
+            return part
+        return NearOne((above - below) / below, part)
+
+    def rewritten(stage: Stage) -> Stage:
+        if not isinstance(stage, Map) or is_long(stage.expression):
+            return stage
+        return Map(stage.target, rewrite(stage.expression, visit))
+
+    return replace(program, stages=tuple(map(rewritten, program.stages)))
 
 
 def _is_about_one(body: sp.Expr, program: Program) -> bool:

@@ -77,3 +77,28 @@ def test_a_maximum_less_the_shift_by_it(formula, vector, compiled):
     assert ulp(y, value) < 4
     gradient, scale = exact["x"]
     assert ulp(gradients["x"], gradient, scale) < 6
+
+
+ABOUT_ONE = {
+    "log((1+sqrt(Sum(a[j]^2,j)))/(1-sqrt(Sum(a[j]^2,j))))": ("a",),
+    "sqrt(Mean(log((1+abs(a[j]))/(1+abs(b[j])))^2,j))": ("a", "b"),
+    "Mean(log((1+a[j])/(1-b[j])),j)": ("a", "b"),
+    "log((1+a[i])/(1+w*b[i]))": ("a", "b"),
+}
+
+
+@pytest.mark.parametrize("size", [0.2, 1e-4, 1e-9, 1e-18, 1e-30])
+@pytest.mark.parametrize("formula", ABOUT_ONE)
+def test_logarithms_of_quotients_of_what_is_about_1(formula, size, compiled):
+    names = ABOUT_ONE[formula]
+    weights = {"params": {"w": 0.5}, "trainable": ("w",)} if "w" in formula else {}
+    options = {"inputs": names, **weights}
+    inputs = {"a": size * np.array([0.5, -1.0, 0.75, 0.25]), "b": size * np.array([0.25, 1.0, -0.5, 0.125])}
+    inputs = {name: np.float32(inputs[name]) for name in names}
+    values = {"w": np.float32(0.5)} if weights else {}
+    upstream = np.float32([1.5, -0.5, 0.25, 2.0][: 4 if "[i]" in formula else 1])
+    y, gradients = _gradients(compiled(formula, **options), inputs, values, upstream)
+    value, exact = Truth(formula, **options)({**inputs, **values}, upstream, 300)
+    assert ulp(y, value) < 4
+    for name, (gradient, scale) in exact.items():
+        assert ulp(gradients[name], gradient, scale) < 6, name
