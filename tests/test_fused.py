@@ -58,13 +58,14 @@ def test_a_function_is_one_kernel(compiled, formula):
             assert _kernels(getattr(module, name), [*arguments, arguments[0]]) == 1, (name, dtype)
 
 
+@pytest.mark.parametrize("helper", ["_fused", "_stored"])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_fused_changes_nothing(dtype, jit_compile):
+def test_a_mark_for_xla_changes_nothing(helper, dtype, jit_compile):
     namespace = {"tf": tf}
-    exec(KERNEL_HELPERS["_fused"], namespace)
+    exec(KERNEL_HELPERS[helper], namespace)
     given = [np.nan, -np.inf, np.inf, -0.0, 0.0, 1.0, -2.5, dtype.min, dtype.max]
     values = tf.constant(given, dtype)
-    for function in (namespace["_fused"], tf.function(namespace["_fused"], jit_compile=jit_compile)):
+    for function in (namespace[helper], tf.function(namespace[helper], jit_compile=jit_compile)):
         np.testing.assert_array_equal(function(values), given)
         np.testing.assert_array_equal(np.signbit(function(values)[1:]), np.signbit(given[1:]))
