@@ -39,16 +39,17 @@ def differentiate(
         by: what it is differentiated by.
         variables: what else it is differentiated by, elsewhere: no constant, then.
     """
+    variables = {by, *variables}
     slopes: dict[sp.Basic, sp.Expr] = {}
     for current in dag(expression):
-        if isinstance(current, sp.Max | sp.Min):
-            slopes[current] = _extremum_slope(current, {by, *variables}, slopes)
-        elif isinstance(current, sp.Expr):
-            slopes[current] = _slope(current, by, slopes)
+        if isinstance(current, sp.Expr):
+            slopes[current] = _slope(current, by, variables, slopes)
     return slopes[expression]
 
 
-def _slope(current: sp.Expr, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+def _slope(
+    current: sp.Expr, by: sp.Symbol, variables: Collection[sp.Symbol], slopes: dict[sp.Basic, sp.Expr]
+) -> sp.Expr:
     if current.is_Symbol:
         return sp.S.One if current == by else sp.S.Zero
     if current.is_Atom or isinstance(current, _FLAT):
@@ -65,6 +66,8 @@ def _slope(current: sp.Expr, by: sp.Symbol, slopes: dict[sp.Basic, sp.Expr]) -> 
         return _power_slope(current, slopes)
     if isinstance(current, sp.Abs):
         return sp.sign(current.args[0]) * slopes[current.args[0]]
+    if isinstance(current, sp.Max | sp.Min):
+        return _extremum_slope(current, variables, slopes)
     if isinstance(current, sp.sinc):
         (u,) = current.args
         return (sp.cos(u) / u - sp.sin(u) / u**2) * slopes[u]
@@ -123,8 +126,6 @@ def _piecewise_slope(current: sp.Piecewise, by: sp.Symbol, slopes: dict[sp.Basic
 def _extremum_slope(
     current: sp.Max | sp.Min, variables: Collection[sp.Symbol], slopes: dict[sp.Basic, sp.Expr]
 ) -> sp.Expr:
-    if all(slopes[arg] is sp.S.Zero for arg in current.args):
-        return sp.S.Zero
     # The argument that wins ties goes last: a constant one if there is one.
     rivals = sorted(current.args, key=lambda arg: arg.free_symbols.isdisjoint(variables))
     beats = sp.Gt if isinstance(current, sp.Max) else sp.Lt

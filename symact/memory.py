@@ -71,10 +71,11 @@ def stored(results: Iterable[Node], arrays: Collection[str]) -> dict[Node, Node]
     least = kernels.traffic(found)
     while True:
         trials = [{**found, n: _expensive(n)} for n in kernels.shared(found)]
-        best = min(trials, key=kernels.traffic, default=found)
-        if kernels.traffic(best) >= least:
+        costs = [*map(kernels.traffic, trials)]
+        if min(costs, default=least) >= least:
             return kernels.in_terms_of_each_other(found)
-        found, least = best, kernels.traffic(best)
+        least = min(costs)
+        found = trials[costs.index(least)]
 
 
 def _expensive(current: Node) -> Node:

@@ -131,7 +131,7 @@ def lift(expression: sp.Expr, text: str) -> Lifted:
         if kind is None:
             return current
         body, index = current.args[0], _index(current, text, lengths)
-        varies = any(isinstance(part, sp.Indexed) for part in dag(body))
+        varies = is_vector(body)
         body = elements(body, index)
         if not varies:
             return sp.Symbol(LENGTH, positive=True) * body if kind == "sum" else body

@@ -64,7 +64,7 @@ class Builder:
                 self.nodes[stage.target] = self.map(stage.expression, program)
             else:
                 self.nodes[stage.target] = self.reduce(stage, program)
-        return self.nodes[output]
+        return with_one_exponential(with_means_near_one(self.nodes[output]))
 
     def reduce(self, stage: Reduce, program: Program) -> Node:
         for powers in program.powers:
@@ -114,8 +114,7 @@ class Builder:
             graph, _ = on_sight(
                 to_graph(guarded(expression, program, self.at_zero), formula=self.formula.text)
             )
-        graph = with_quotients(with_stages(with_numbers_last(graph), self.nodes))
-        return with_one_exponential(with_means_near_one(graph))
+        return with_quotients(with_stages(with_numbers_last(graph), self.nodes))
 
     def bounded(self, expression: sp.Expr, program: Program) -> Node:
         """A function of one element, with its rate as a function of that."""

@@ -151,10 +151,6 @@ def with_means_near_one(graph: Node) -> Node:
     """log of a mean of exponentials as log1p of the mean of what they are above 1, where that is small."""
 
     def rule(current: Node) -> Node | None:
-        if current.op == "where" and current.args[2].op == "where":
-            condition, near, (again, _, otherwise) = *current.args[:2], current.args[2].args
-            # A term of a sum has been through this before.
-            return node("where", condition, near, otherwise) if again is condition else None
         if current.op != "log" or current.args[0].op != "div":
             return None
         total, count = current.args[0].args

@@ -14,7 +14,7 @@ Where what is below the largest term is summed by itself, the whole sum needs no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import cache, reduce
 from itertools import combinations
 
 from symact.convert import negated
@@ -93,18 +93,20 @@ def with_shifts_cancelled(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     """
     plain = {n: n.args[0] for n in walk(root for level in levels for root in level) if n.op == "shift"}
     cancelled: dict[Node, Node] = {}
+    bare = cache(lambda term: rebuild(term, plain))
 
     def rule(current: Node) -> Node | None:
         if current.op == "where" and current.args[1] is current.args[2]:
             return current.args[1]
         terms = [*_terms(current)] if plain and current.op in ("add", "sub") else []
-        for (at, (term, sign)), (other_at, (other, other_sign)) in combinations(enumerate(terms), 2):
-            is_same = term is not other and rebuild(term, plain) is rebuild(other, plain)
-            if is_same and sign != other_sign:
-                cancelled.update({n: m for n, m in plain.items() if n in {*walk([term])} ^ {*walk([other])}})
-                rest = [pair for i, pair in enumerate(terms) if i not in (at, other_at)]
-                rest.sort(key=lambda pair: -pair[1])
-                signed = [t if sign > 0 else negated(t) for t, sign in rest]
+        for one, other in combinations(terms, 2):
+            if one[1] != other[1] and one[0] is not other[0] and bare(one[0]) is bare(other[0]):
+                only_in_one = {*walk([one[0]])} ^ {*walk([other[0]])}
+                cancelled.update({n: m for n, m in plain.items() if n in only_in_one})
+                terms.remove(one)
+                terms.remove(other)
+                terms.sort(key=lambda pair: -pair[1])
+                signed = [term if sign > 0 else negated(term) for term, sign in terms]
                 return reduce(added, signed) if signed else const(0)
         return None
 

@@ -202,3 +202,20 @@ def test_a_scale_that_is_left_out_leaves_no_comparison():
     source = translate("a[i]*log(1+Mean(Abs(a[j]-b[j]),j))", inputs=("a", "b")).source
     assert "log1p(" in source
     assert "1.0 <= 1.0" not in source
+
+
+def test_a_gradient_is_a_tensor_however_long_its_line(compiled):
+    """Broken as several values are, a single one was a tuple of one."""
+    options = {
+        "params": {"a_weight_with_a_name_of_some_length": 1.0},
+        "inputs": ("an_input_with_a_long_name",),
+    }
+    options |= {"trainable": tuple(options["params"]), "name": "long_names"}
+    formula = (
+        "an_input_with_a_long_name/(1+exp(-a_weight_with_a_name_of_some_length*an_input_with_a_long_name))"
+    )
+    module = compiled(formula, **options).module
+    gradients = [f for name, f in vars(module).items() if name.startswith("_gradient_by_")]
+    assert len(gradients) == 2
+    for gradient in gradients:
+        assert tf.is_tensor(gradient(tf.constant([1.0, 2.0]), tf.constant(0.5), tf.constant([1.0, 1.0])))

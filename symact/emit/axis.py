@@ -11,7 +11,7 @@ from symact.emit.function import ARGUMENT_HELPERS, axis_function
 from symact.emit.gradients import GRADIENT_HELPERS, JIT
 from symact.emit.layer import layer
 from symact.emit.module import KERNEL_HELPERS, assembled, constants, helpers
-from symact.emit.printer import bodies, wrapped_call
+from symact.emit.printer import bodies, wrapped_call, wrapped_return
 from symact.formula import Formula
 from symact.graph import Node, rebuild, var, variables
 from symact.memory import doubled
@@ -133,14 +133,14 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
             like = first if formula.keeps_axis else f"_sum({first}, axis, mask)"
             texts[0] = f"tf.broadcast_to({texts[0]}, tf.shape({like}))"
         rest = ", ".join(texts[1:]) + ("," if len(texts) == 2 else "")
-        lines += wrapped_return([texts[0], f"({rest})"])
+        lines += wrapped_return([texts[0], f"({rest})"], 4)
     else:
         likes = _results(formula, level)
         summed = [
             f"_summed_to({text}, {like})" if root.op != "const" else _constant(root, text, like)
             for root, text, like in zip(roots, texts, likes, strict=True)
         ]
-        lines += wrapped_return(summed)
+        lines += wrapped_return(summed, 4)
     return [f"    {line}" for line in lines]
 
 
@@ -148,27 +148,6 @@ def _constant(root: Node, text: str, like: str) -> str:
     if root.value == 0:
         return f"tf.zeros_like({like})"
     return f"_summed_to(tf.constant({text}, {like}.dtype), {like})"
-
-
-def wrapped_return(values: list[str]) -> list[str]:
-    """``return`` of several values, one to a line where they are long."""
-    joined = ", ".join(values)
-    if len(joined) + 11 <= 88:
-        return [f"return {joined}"]
-    lines = []
-    for value in values:
-        if len(value) + (11 if len(values) == 1 else 9) > 88 and value.startswith("_summed_to("):
-            inside, like = value[len("_summed_to(") : -1].rsplit(", ", 1)
-            lines += ["    _summed_to(", f"        {inside},", f"        {like},", "    ),"]
-        else:
-            lines.append(f"    {value},")
-    if len(values) == 1:
-        return (
-            ["return _summed_to(", *(line[4:] for line in lines[1:-1]), ")"]
-            if len(lines) > 1
-            else [f"return {joined}"]
-        )
-    return ["return (", *lines, ")"]
 
 
 def _keeps_result(schedule: AxisSchedule) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from symact.emit.docstring import Variant
-from symact.emit.printer import wrapped_call
+from symact.emit.printer import wrapped_return
 from symact.program import Wrt
 from symact.schedule import Kernel, Schedule
 
-_WIDTH = 88
 JIT = "@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)"
 
 
@@ -39,9 +38,8 @@ def _gradient(variant: Variant, by: str) -> str:
     """The value's gradient by one variable as one compiled function."""
     passed = ", ".join(variant.arguments)
     slope = f"upstream * _{variant.title((by,))}({passed})"
-    values = [_summed(slope, by) if _is_summed(variant) else [slope]]
     head = f"def _{variant.gradient_title(by)}({passed}, upstream):"
-    return "\n".join([JIT, head, *_returned(values, "    ")])
+    return "\n".join([JIT, head, f"    return {_summed(variant, slope, by)}"])
 
 
 def _differentiable_gradient(schedule: Schedule, variant: Variant, by: str) -> str:
@@ -50,12 +48,12 @@ def _differentiable_gradient(schedule: Schedule, variant: Variant, by: str) -> s
     product = f"upstream_{by} * upstream"
     values = [_slope(schedule, variant, (by,), name, product) for name in variant.arguments]
     again = f"upstream_{by} * {_name(schedule, variant, (by,))}({passed})"
-    values.append(_summed(again, "upstream") if _is_summed(variant) else [again])
+    values.append(_summed(variant, again, "upstream"))
     lines = [
         "@tf.custom_gradient",
         f"def _differentiable_{own}({passed}, upstream):",
         f"    def gradient(upstream_{by}):",
-        *_returned(values, "        "),
+        *(f"        {line}" for line in wrapped_return(values, 8)),
         "",
         f"    return _untaped(_{own})({passed}, upstream), gradient",
     ]
@@ -75,28 +73,27 @@ def _differentiable(schedule: Schedule, variant: Variant, kernel: Kernel) -> str
         kind = "_differentiable_" if schedule.order > 1 else "_"
         titles = {name: variant.gradient_title(name) for name in variables}
         calls = {name: f"{kind}{title}({passed}, upstream)" for name, title in titles.items()}
-        values = [[calls.get(name, "None")] for name in variant.arguments]
+        values = [calls.get(name, "None") for name in variant.arguments]
     lines = [
         "@tf.custom_gradient",
         f"def _differentiable_{own}({passed}):",
         *([*above, ""] if above else []),
         "    def gradient(upstream):",
-        *_returned(values, "        "),
+        *(f"        {line}" for line in wrapped_return(values, 8)),
         "",
         f"    return _untaped(_{own})({passed}), gradient",
     ]
     return "\n".join(lines)
 
 
-def _slope(schedule: Schedule, variant: Variant, wrt: Wrt, name: str, upstream: str) -> list[str]:
-    """The gradient by ``name`` of the derivative by ``wrt``, in lines."""
+def _slope(schedule: Schedule, variant: Variant, wrt: Wrt, name: str, upstream: str) -> str:
+    """The gradient by ``name`` of the derivative by ``wrt``."""
     if name not in variant.formula.variables:
-        return ["None"]
+        return "None"
     call = f"{_name(schedule, variant, (*wrt, name))}({', '.join(variant.arguments)})"
     if schedule.residual == "derivative":
         call = f"slope_{name}"
-    slope = f"{upstream} * {call}"
-    return _summed(slope, name) if _is_summed(variant) else [slope]
+    return _summed(variant, f"{upstream} * {call}", name)
 
 
 def _name(schedule: Schedule, variant: Variant, wrt: Wrt) -> str:
@@ -105,22 +102,9 @@ def _name(schedule: Schedule, variant: Variant, wrt: Wrt) -> str:
     return f"_{title}" if len(wrt) == schedule.order else f"_differentiable_{title}"
 
 
-def _is_summed(variant: Variant) -> bool:
-    """Whether variables may have been broadcast."""
-    return len(variant.formula.variables) > 1
-
-
-def _summed(slope: str, like: str) -> list[str]:
-    return wrapped_call("_summed_to(", [slope, like], 13)
-
-
-def _returned(values: list[list[str]], indent: str) -> list[str]:
-    """The return statement of a gradient function, one value to a line where they are long."""
-    joined = ", ".join(value[0] for value in values)
-    if all(len(value) == 1 for value in values) and len(indent) + len(joined) + 7 <= _WIDTH:
-        return [f"{indent}return {joined}"]
-    lines = [f"{indent}    {line}" for value in values for line in [*value[:-1], f"{value[-1]},"]]
-    return [f"{indent}return (", *lines, f"{indent})"]
+def _summed(variant: Variant, slope: str, like: str) -> str:
+    """``slope`` to the shape of ``like``: one of several variables may have been broadcast."""
+    return f"_summed_to({slope}, {like})" if len(variant.formula.variables) > 1 else slope
 
 
 GRADIENT_HELPERS = {

@@ -230,6 +230,17 @@ def wrapped_call(head: str, arguments: list[str], indent: int) -> list[str]:
     return [head, *(f"    {argument}," for argument in arguments), ")"]
 
 
+def wrapped_return(values: Sequence[str], indent: int) -> list[str]:
+    """``return`` of ``values``, to stand at ``indent``: one to a line where they do not fit into one.
+
+    What is still too long is broken with the whole module.
+    """
+    joined = ", ".join(values)
+    if len(values) == 1 or indent + len("return ") + len(joined) <= _LINE:
+        return [f"return {joined}"]
+    return ["return (", *(f"    {value}," for value in values), ")"]
+
+
 def _polynomials(
     roots: Sequence[Node], uses: Counter[Node]
 ) -> tuple[dict[Node, tuple[Node, list[Node]]], set[Node]]:
