@@ -26,9 +26,9 @@ def compound_argument(
     Besides, of those of the ``parameters`` that are stabilized together with it.
     """
     besides = joint_parameters(part, parameters)
-    for argument in _arguments(part, besides):
+    for argument in arguments_in(part, besides):
         t = sp.Dummy(real=True)
-        function = _in_terms_of(part, argument, t)
+        function = in_terms_of(part, argument, t)
         if {symbol for symbol in function.free_symbols if symbol.name not in besides} == {t}:
             return function, t, argument
     return None
@@ -56,7 +56,7 @@ def with_its_power(
     return product, None
 
 
-def _arguments(part: sp.Expr, besides: frozenset[str]) -> list[sp.Expr]:
+def arguments_in(part: sp.Expr, besides: frozenset[str] = frozenset()) -> list[sp.Expr]:
     """What functions and roots in ``part`` are of, if it has several variables: the smallest first.
 
     Without what is added to it, a number or parameters ``besides``: log(1 + t) is a function of t.
@@ -98,7 +98,7 @@ def _canonical(expression: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     return number, sp.Mul(*factors)
 
 
-def _in_terms_of(part: sp.Expr, argument: sp.Expr, t: sp.Symbol) -> sp.Expr:
+def in_terms_of(part: sp.Expr, argument: sp.Expr, t: sp.Symbol) -> sp.Expr:
     """``part`` with ``t`` for ``argument``, for its multiples, and in sums and products that hold it."""
     own = argument.free_symbols
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from symact.stabilize.candidates import (
     capped,
     clamped,
@@ -12,6 +14,7 @@ from symact.stabilize.candidates import (
     saturated_halves,
     with_exact_arguments,
 )
+from symact.stabilize.one_argument import Search, of_one_argument
 from symact.stabilize.problem import Problem, Score
 from symact.stabilize.regimes import Candidate, Regime, price
 from symact.stabilize.score import LOST, ROUGH
@@ -21,9 +24,11 @@ from symact.stabilize.stable import Stable, built, price_of, single_form
 _MOST_CLAMPED, _MOST_COMPENSATED = 3, 12
 
 
-def for_all_parameters(problem: Problem, candidates: list[Candidate], target: float, before: Score) -> Stable:
+def for_all_parameters(
+    problem: Problem, candidates: list[Candidate], target: float, before: Score, search: Search
+) -> Stable:
     """The best form for every value of the parameters, or the best on either side of 0: other thresholds
-    would depend on them."""
+    would depend on them, if not in a function of one argument, which ``search`` finds a graph for."""
 
     def tamed(forms: list[Candidate]) -> list[Candidate]:
         """``forms`` and what keeps them within range, the best first."""
@@ -41,6 +46,11 @@ def for_all_parameters(problem: Problem, candidates: list[Candidate], target: fl
     candidates = tamed(forms)
     if target > ROUGH or problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
+    if problem.fmt.working is None and problem.domain == (-math.inf, math.inf):
+        for form in of_one_argument(problem.expression, problem.name, problem.fmt, target, search):
+            candidates = sorted([form, *candidates], key=lambda c: price_of(problem, c, target))
+            if problem.errors(candidates[0].graph).max() <= target:
+                return single_form(problem, candidates[0], before)
     forms.sort(key=lambda c: price_of(problem, c, target))
     promising = distinct([*forms[:_MOST_COMPENSATED], *candidates[: _MOST_COMPENSATED // 2]])
     candidates = tamed([*candidates, *with_exact_arguments(promising, problem)])

@@ -26,7 +26,7 @@ def compensated(graph: Node, fmt: Format) -> Node:
     exchanged = {}
     for current in walk([graph]):
         if current.op == "exp" and all(below.op != "rounded" for below in steps(current)):
-            argument, rest = _with_rest(current.args[0], fmt)
+            argument, rest = with_rest(current.args[0], fmt)
             if rest is not _ZERO:
                 # None is left where infinities meet, and far out it does not matter any more.
                 small = node("where", node("lt", node("abs", rest), 1), rest, 0)
@@ -34,7 +34,12 @@ def compensated(graph: Node, fmt: Format) -> Node:
     return rebuild(graph, exchanged) if exchanged else graph
 
 
-def _with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
+def makes_up_for_rounding(graph: Node) -> bool:
+    """Whether ``graph`` computes what arithmetic rounds away."""
+    return any(current.op.startswith("rest_of") for current in steps(graph))
+
+
+def with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
     """A graph of ``current``, rounded step by step, and what that takes from it.
 
     What is no arithmetic, such as a bound or another exponential, is taken as it is.
@@ -43,16 +48,16 @@ def _with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
         value = to_sympy(current)
         return const(value), _rest_of_constant(value, fmt)
     if current.op == "neg":
-        inner, rest = _with_rest(current.args[0], fmt)
+        inner, rest = with_rest(current.args[0], fmt)
         return -inner, _negated(rest)
     if current.op == "abs":
-        inner, rest = _with_rest(current.args[0], fmt)
+        inner, rest = with_rest(current.args[0], fmt)
         below = node("lt", inner, 0)
         return node("abs", inner), rest if rest is _ZERO else node("where", below, -rest, rest)
     if current.op == "square":
-        return _product(*[_with_rest(current.args[0], fmt)] * 2)
+        return _product(*[with_rest(current.args[0], fmt)] * 2)
     if current.op in ("add", "sub", "mul", "div"):
-        one, other = (_with_rest(arg, fmt) for arg in current.args)
+        one, other = (with_rest(arg, fmt) for arg in current.args)
         if current.op == "mul":
             return _product(one, other)
         if current.op == "div":

@@ -115,6 +115,37 @@ def half_line(
     return tuple(_half_line(expression, name, point, rough, signs))
 
 
+def far_out(expression: sp.Expr, name: str, point: float) -> tuple[Node, int, sp.Expr] | None:
+    """``expression`` so far out on the side of ``point`` that its exponentials are nothing beside 1.
+
+    Returns:
+        What is exponentiated, the negative of a magnitude; to which power the exponential is in there; and
+        what that is times. None where it has several exponentials, none, or grows like one.
+    """
+    families = families_of(to_exponentials(expression), name, point)
+    if len(families) != 1:
+        return None
+    (family,) = families
+
+    def first_order(current: sp.Basic) -> sp.Basic:
+        vanishing = isinstance(current, Log1p) and current.args[0].subs(family.symbol, 0) == 0
+        return current.args[0] if vanishing else current
+
+    spelled = rewrite(_spell(to_exponentials(expression), families), first_order)
+    power, limit = _leading(over_one_denominator(sp.factor_terms(spelled)), family.symbol)
+    if limit is None or not (power.is_Integer and power >= 0):
+        return None
+    return _minus_magnitude(family), int(power), limit
+
+
+def _leading(fraction: sp.Expr, t: sp.Symbol) -> tuple[sp.Expr, sp.Expr | None]:
+    """The power of ``t`` in ``fraction``, and what it is times, where t = 0; None where that is nothing."""
+    numerator, denominator = sp.fraction(fraction)
+    power = sp.Add(*(s * f.as_powers_dict().get(t, 0) for s, f in ((1, numerator), (-1, denominator))))
+    limit = (fraction / t**power).subs(t, 0)
+    return power, None if limit == 0 or limit.has(*_UNDEFINED) else limit
+
+
 def _half_line(
     expression: sp.Expr, name: str, point: float, rough: bool, signs: tuple[int, ...]
 ) -> Iterator[tuple[str, Node]]:
@@ -150,9 +181,8 @@ def _halved_exponent(
     fraction: sp.Expr, families: list[_Family], family: _Family
 ) -> Iterator[tuple[str, Node]]:
     """t**k·g as s·(s·g) with s² = t**k: the power of t leaves the normal range before the whole does."""
-    numerator, denominator = sp.fraction(fraction)
     t = family.symbol
-    power = numerator.as_powers_dict().get(t, 0) - denominator.as_powers_dict().get(t, 0)
+    power, limit = _leading(fraction, t)
     if power == 0 or not power.is_Integer:
         return
     rest = fraction / t**power
@@ -161,12 +191,12 @@ def _halved_exponent(
         root = const(1) / root
     yield "exp(-|u|/2)²", root * (root * _graph(rest, families, {}))
     # So far out that there is nothing left of t beside 1; the shift is exact there.
-    limit = rest.subs(t, 0)
-    if power > 0 and limit != 0 and not limit.has(*_UNDEFINED):
+    if power > 0 and limit is not None:
         exponent = _minus_magnitude(replace(family, exponent=family.exponent * power))
-        moderate = node("exp", exponent + const(_SHIFT)) * _graph(limit, families, {})
+        far = _graph(limit, families, {})
+        moderate = node("exp", exponent + const(_SHIFT)) * far
         yield "exp(s-|u|), far out", const(sp.exp(-_SHIFT)) * node("rounded", moderate)
-        yield "exp(-|u|/2)², far out", root * (root * _graph(limit, families, {}))
+        yield "exp(-|u|/2)², far out", root * (root * far)
 
 
 def _reciprocal(

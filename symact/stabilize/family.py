@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from symact.expressions import substituted
+from symact.formula import Formula
 from symact.interrupts import children_end_too, deaf_children, leave_with
 from symact.numbers import as_float
 from symact.program import Family, Map, Program, Wrt
 from symact.progress import Update, silent
+from symact.stabilize.compensated import makes_up_for_rounding
 from symact.stabilize.composition import stabilized_chain
 from symact.stabilize.formats import FLOAT32, FLOAT32_IN_FLOAT64, FORMATS, Format
 from symact.stabilize.score import LOST, WRONG
@@ -78,9 +80,7 @@ def stabilize_family(
     def widened(found: _Found, family: Family, parameters: dict[str, float]) -> _Found:
         return _widened(found, family, parameters, prefer, workers, update)
 
-    worst = max(s.after.worst for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values())
-    finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
-    if not family.formula.parameters or (worst <= _SATISFYING and finite):
+    if not family.formula.parameters or _serves_at_defaults(general, family.formula):
         return StableFamily(widened(general, family, family.formula.defaults), {})
     exact = {
         family.formula.symbol(name): sp.Rational(repr(value))
@@ -96,6 +96,16 @@ def stabilize_family(
     at_defaults = Family(programs, family.order)
     found = _stabilized(at_defaults, {}, prefer, workers, update)
     return StableFamily(widened(general, family, family.formula.defaults), widened(found, at_defaults, {}))
+
+
+def _serves_at_defaults(general: _Found, formula: Formula) -> bool:
+    """Whether what was found for all values of the parameters is as good as what is found for one of each:
+    as accurate, and, where a parameter is none that is trained, free of what makes up for its roundings."""
+    first = [s for wrt, formats in general.items() if len(wrt) < 2 for s in formats.values()]
+    accurate = max(s.after.worst for s in first) <= _SATISFYING
+    finite = all(s.after.worst < WRONG / 2 for formats in general.values() for s in formats.values())
+    trained = set(formula.defaults) <= set(formula.trainable)
+    return accurate and finite and (trained or not any(makes_up_for_rounding(s.graph) for s in first))
 
 
 def _stabilized(

@@ -25,6 +25,8 @@ _DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 6144, 202
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
 _PARAMETER_SCALES = (1.0, 0.6, 1.7)
+# The size, in units of the smallest normal number, below which a product with parameters may be 0.
+_VANISHING = 4.0
 # Results that are smaller count half where one form has to serve small and large ones.
 _SEEN = 2.0**-10
 # Distance, relative to the input, within which a root explains errors.
@@ -157,6 +159,9 @@ class Problem:
         ):
             computed = simulate(graph, {self.name: points, **parameters}, self.fmt, parts)
             errors = ulp_error(computed, high, low, self.fmt)
+            if parameters:  # its factors are flushed to zero earlier
+                vanishing = (np.abs(high) < _VANISHING * self.fmt.min_normal) & (computed == 0.0)
+                errors = np.where(vanishing, 0.0, errors)
             worst = np.maximum(worst, self._forgive_subgradients(errors, computed, points, parameters))
         sample.errors[graph] = worst
         return worst

@@ -70,7 +70,7 @@ class Reflection:
     def on_half(self, graph: Node, x: Node) -> Node:
         """The function where x is on that half, of ``graph``, which is f(-|x|) or f(|x|), over x if that is
         multiplied."""
-        return _times(x, graph) if self.times_x else graph
+        return times(x, graph) if self.times_x else graph
 
     def on_other(self, graph: Node, x: Node) -> Node:
         """The function on the other half."""
@@ -163,7 +163,7 @@ def unfolded(regimes: Sequence[Regime], name: str, reflected: Reflection) -> Nod
     half = assemble(turned, name, node("abs", x))
     here = node("lt" if side < 0 else "gt", x, 0)
     if reflected.times_x:  # what both halves take is computed once
-        half = _times(node("where", here, x, const(1)), half)
+        half = times(node("where", here, x, const(1)), half)
     return node("where", here, half, reflected.on_other(half, x))
 
 
@@ -185,16 +185,16 @@ def both_halves(
     return (*own, *reversed(others)) if reflected.side < 0 else (*reversed(others), *own)
 
 
-def _times(x: Node, graph: Node) -> Node:
+def times(x: Node, graph: Node) -> Node:
     """``x`` times ``graph``, whose exponential it is multiplied by: that one is shifted, and so in range
     wherever the whole product is."""
     if graph.op == "where":
-        return node("where", graph.args[0], *(_times(x, branch) for branch in graph.args[1:]))
+        return node("where", graph.args[0], *(times(x, branch) for branch in graph.args[1:]))
     if graph.op in ("mul", "div"):
         first, second = graph.args
         if graph.op == "mul" and any(n.op == "exp" for n in steps(second)):
-            return first * _times(x, second)
-        return node(graph.op, _times(x, first), second)
+            return first * times(x, second)
+        return node(graph.op, times(x, first), second)
     return graph if graph == const(0) else x * graph
 
 

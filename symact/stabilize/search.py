@@ -11,7 +11,7 @@ import numpy.typing as npt
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.graph import variables
+from symact.graph import Node, variables
 from symact.stabilize.all_parameters import for_all_parameters
 from symact.stabilize.candidates import (
     clamped,
@@ -27,6 +27,7 @@ from symact.stabilize.ends import mended
 from symact.stabilize.exchange import exchanged
 from symact.stabilize.formats import FLOAT32, Array, Format
 from symact.stabilize.kernels import with_shared_kernels
+from symact.stabilize.one_argument import Search
 from symact.stabilize.pieces import parity
 from symact.stabilize.problem import Problem, Score, pose
 from symact.stabilize.recheck import errors_of, failing, unseen
@@ -86,7 +87,11 @@ def stabilize(
     """
     parameters = parameters or {}
     problem = pose(expression, name, fmt, domain, parameters, effort, derivative, target > ROUGH)
-    stable = _best(problem, target, primal)
+
+    def univariate(expression: sp.Expr, name: str, target: float) -> Node:
+        return stabilize(expression, name, fmt, derivative=derivative, effort=effort, target=target).graph
+
+    stable = _best(problem, target, primal, univariate)
     if target <= ROUGH:
         problem, stable = _seen_closer(problem, stable, target)
         problem = problem.finally_checked()
@@ -100,12 +105,12 @@ def stabilize(
     )
 
 
-def _best(problem: Problem, target: float, primal: sp.Expr | None) -> Stable:
+def _best(problem: Problem, target: float, primal: sp.Expr | None, univariate: Search) -> Stable:
     plain = Candidate("as written", to_graph(problem.expression))
     candidates = joined([], rewritten([plain]), problem)
     before = problem.score(plain.graph)
     if problem.parameters:
-        return for_all_parameters(problem, candidates, target, before)
+        return for_all_parameters(problem, candidates, target, before, univariate)
     single = _cheapest(problem, candidates, target, BEARABLE)
     if single and excess(problem, single.graph) <= max(target, _KEPT):
         return single_form(problem, single, before)
