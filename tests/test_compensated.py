@@ -81,7 +81,7 @@ WIDTHS = {"float32": (tf.float32, 32), "float64": (tf.float64, 64)}
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
 @pytest.mark.parametrize("dtype", WIDTHS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_the_rests_are_exact(dtype, mode, data):
     """The emitted helpers, whatever Grappler and XLA make of them."""

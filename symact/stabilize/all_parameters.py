@@ -14,12 +14,13 @@ from symact.stabilize.candidates import (
     saturated_halves,
     with_exact_arguments,
 )
-from symact.stabilize.one_argument import Search, of_one_argument
+from symact.stabilize.one_argument import Search, of_one_argument, separated_by_argument
 from symact.stabilize.problem import Problem, Score
 from symact.stabilize.regimes import Candidate, Regime, price
 from symact.stabilize.score import LOST, ROUGH
 from symact.stabilize.stable import Stable, built, price_of, single_form
 
+_WHOLE_LINE = (-math.inf, math.inf)
 # Forms whose input is kept within bounds: the best ones; and whose arguments are compensated.
 _MOST_CLAMPED, _MOST_COMPENSATED = 3, 12
 
@@ -30,6 +31,9 @@ def for_all_parameters(
     """The best form for every value of the parameters, or the best on either side of 0: other thresholds
     would depend on them, if not in a function of one argument, which ``search`` finds a graph for."""
 
+    # Where it is a function of an argument, that saturates, and not the input.
+    separations = separated_by_argument(problem.expression) if problem.domain == _WHOLE_LINE else []
+
     def tamed(forms: list[Candidate]) -> list[Candidate]:
         """``forms`` and what keeps them within range, the best first."""
         forms = distinct([*forms, *capped(forms, problem.fmt)])
@@ -39,18 +43,19 @@ def for_all_parameters(
         # Next to the best, the one that fails at the fewest points: it may do so for being out of range.
         fewest = min(forms, key=lambda c: int((problem.errors(c.graph) > LOST).sum()))
         best = distinct([*forms[:_MOST_CLAMPED], fewest])
-        forms = distinct([*forms, *clamped(best, problem.name, problem.fmt), *floored(best, problem.fmt)])
+        bounded = clamped(best, problem.name, problem.fmt, saturating=not separations)
+        forms = distinct([*forms, *bounded, *floored(best, problem.fmt)])
         return sorted(forms, key=lambda c: price_of(problem, c, target))
 
     forms = distinct([*candidates, *rewritten(halves(problem))])
     candidates = tamed(forms)
     if target > ROUGH or problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
-    if problem.fmt.working is None and problem.domain == (-math.inf, math.inf):
-        for form in of_one_argument(problem.expression, problem.name, problem.fmt, target, search):
-            candidates = sorted([form, *candidates], key=lambda c: price_of(problem, c, target))
-            if problem.errors(candidates[0].graph).max() <= target:
-                return single_form(problem, candidates[0], before)
+    for separation in separations if problem.fmt.working is None else []:
+        form = of_one_argument(separation, problem.fmt, target, search)
+        candidates = sorted([form, *candidates], key=lambda c: price_of(problem, c, target))
+        if problem.errors(candidates[0].graph).max() <= target:
+            return single_form(problem, candidates[0], before)
     forms.sort(key=lambda c: price_of(problem, c, target))
     promising = distinct([*forms[:_MOST_COMPENSATED], *candidates[: _MOST_COMPENSATED // 2]])
     candidates = tamed([*candidates, *with_exact_arguments(promising, problem)])

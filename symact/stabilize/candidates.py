@@ -71,12 +71,14 @@ def joined(known: list[Candidate], others: Iterable[Candidate], problem: Problem
     return distinct([*known, *others, *with_exact_arguments(others, problem)])
 
 
-def clamped(candidates: Iterable[Candidate], name: str, fmt: Format) -> Iterator[Candidate]:
-    """Forms whose input is kept within bounds: those beyond which a function does not change any more,
-    and those beyond which a multiple of the input overflows."""
+def clamped(
+    candidates: Iterable[Candidate], name: str, fmt: Format, *, saturating: bool = True
+) -> Iterator[Candidate]:
+    """Forms whose input is kept within bounds: if ``saturating``, those beyond which a function does not
+    change any more; and those beyond which a multiple of the input overflows."""
     x = var(name)
     for candidate in candidates:
-        for bound in (*_CLAMPS, fmt.max * _FINITE):
+        for bound in (*(_CLAMPS if saturating else ()), fmt.max * _FINITE):
             below, above = node("max", x, const(-bound)), node("min", x, const(bound))
             both = node("max", node("min", x, const(bound)), const(-bound))
             for inside in (below, above, both):

@@ -14,8 +14,7 @@ from symact.convert import to_sympy
 from symact.graph import Node, const, node, rebuild, steps, variables, walk
 from symact.stabilize.exponents import is_power_of_two
 from symact.stabilize.formats import Format
-
-_ZERO = const(0)
+from symact.stabilize.rests import ZERO, added, multiplied, negated, small
 
 
 def compensated(graph: Node, fmt: Format) -> Node:
@@ -27,10 +26,8 @@ def compensated(graph: Node, fmt: Format) -> Node:
     for current in walk([graph]):
         if current.op == "exp" and all(below.op != "rounded" for below in steps(current)):
             argument, rest = with_rest(current.args[0], fmt)
-            if rest is not _ZERO:
-                # None is left where infinities meet, and far out it does not matter any more.
-                small = node("where", node("lt", node("abs", rest), 1), rest, 0)
-                exchanged[current] = node("exp", argument) * (const(1) + small)
+            if rest is not ZERO:
+                exchanged[current] = node("exp", argument) * (const(1) + small(rest))
     return rebuild(graph, exchanged) if exchanged else graph
 
 
@@ -49,11 +46,11 @@ def with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
         return const(value), _rest_of_constant(value, fmt)
     if current.op == "neg":
         inner, rest = with_rest(current.args[0], fmt)
-        return -inner, _negated(rest)
+        return -inner, negated(rest)
     if current.op == "abs":
         inner, rest = with_rest(current.args[0], fmt)
         below = node("lt", inner, 0)
-        return node("abs", inner), rest if rest is _ZERO else node("where", below, -rest, rest)
+        return node("abs", inner), rest if rest is ZERO else node("where", below, -rest, rest)
     if current.op == "square":
         return _product(*[with_rest(current.args[0], fmt)] * 2)
     if current.op in ("add", "sub", "mul", "div"):
@@ -64,31 +61,31 @@ def with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
             return _quotient(one, other)
         (a, rest), (b, rest2) = one, other
         if current.op == "sub":
-            b, rest2 = -b, _negated(rest2)
+            b, rest2 = -b, negated(rest2)
         total = node("rounded", a + b)
-        return total, _sum(node("rest_of_sum", a, b, total), _sum(rest, rest2))
-    return current, _ZERO
+        return total, added(node("rest_of_sum", a, b, total), added(rest, rest2))
+    return current, ZERO
 
 
 def _product(one: tuple[Node, Node], other: tuple[Node, Node]) -> tuple[Node, Node]:
     (a, rest), (b, rest2) = one, other
     if _is_power_of_two(a) or _is_power_of_two(b):
-        return a * b, _sum(_times(a, rest2), _times(b, rest))
+        return a * b, added(multiplied(a, rest2), multiplied(b, rest))
     product = node("rounded", a * b)
     # The first is a tensor, in whose dtype the emitted function computes.
     first, second = (b, a) if a.op == "const" else (a, b)
     exact = node("rest_of_product", first, second, product)
-    return product, _sum(exact, _sum(_times(a, rest2), _times(b, rest)))
+    return product, added(exact, added(multiplied(a, rest2), multiplied(b, rest)))
 
 
 def _quotient(one: tuple[Node, Node], other: tuple[Node, Node]) -> tuple[Node, Node]:
     """a/b = q + (a - q·b)/b, of which a - q·b is exact."""
     (a, rest), (b, rest2) = one, other
     if _is_power_of_two(b):
-        return a / b, rest if rest is _ZERO else rest / b
+        return a / b, rest if rest is ZERO else rest / b
     quotient = node("rounded", a / b)
     left = -node("rest_of_product", quotient, b, a)
-    return quotient, _sum(left, _sum(rest, _negated(_times(quotient, rest2)))) / b
+    return quotient, added(left, added(rest, negated(multiplied(quotient, rest2)))) / b
 
 
 def _is_power_of_two(current: Node) -> bool:
@@ -98,16 +95,4 @@ def _is_power_of_two(current: Node) -> bool:
 def _rest_of_constant(value: sp.Expr, fmt: Format) -> Node:
     held = sp.Rational(float(fmt.round(float(value))))
     rest = (value - held).evalf(20)
-    return const(sp.Rational(float(rest))) if rest != 0 else _ZERO
-
-
-def _sum(one: Node, other: Node) -> Node:
-    return other if one is _ZERO else one if other is _ZERO else one + other
-
-
-def _times(factor: Node, rest: Node) -> Node:
-    return rest if rest is _ZERO else factor * rest
-
-
-def _negated(rest: Node) -> Node:
-    return rest if rest is _ZERO else -rest
+    return const(sp.Rational(float(rest))) if rest != 0 else ZERO

@@ -18,7 +18,7 @@ from symact.convert import to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
 from symact.log1p import Log1p
-from symact.stabilize.fractions import multiplied_out, over_one_denominator
+from symact.stabilize.fractions import multiplied_out, over_one_denominator, rationalized
 from symact.stabilize.truth import Truth
 
 # Above this size SymPy's polynomial arithmetic takes seconds.
@@ -214,22 +214,6 @@ def _reciprocal(
         turned = rationalized(over_one_denominator(turned))
         inverse = const(1) / node("abs", var(symbol.name))
         yield name, rebuild(_graph(turned, families, {}), {var(reciprocal.name): inverse})
-
-
-def rationalized(expression: sp.Expr) -> sp.Expr:
-    """A difference with a square root, a - sqrt(b), as (a² - b)/(a + sqrt(b)), where that frees the
-    numerator of roots; ``expression`` itself where it does not."""
-    numerator, denominator = sp.fraction(expression)
-    stand_in = sp.Symbol("root_", positive=True)
-    for root in [p for p in dag(numerator) if p.is_Pow and p.exp == sp.S.Half]:
-        marked = numerator.xreplace({root: stand_in})
-        if not marked.is_polynomial(stand_in) or sp.degree(marked, stand_in) != 1:
-            continue
-        slope, rest = sp.Poly(marked, stand_in).all_coeffs()
-        top = sp.expand(rest**2 - slope**2 * root.base)
-        if not any(p.is_Pow and not p.exp.is_Integer for p in dag(top)):
-            return sp.Mul(sp.factor(top) / denominator, 1 / (rest - slope * root))
-    return expression
 
 
 def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:

@@ -168,3 +168,19 @@ def _value(current: sp.Basic, values: dict[sp.Basic, Any], rational_functions: A
     for arg in current.args[1:]:
         result = result + values[arg] if current.is_Add else result * values[arg]
     return result
+
+
+def rationalized(expression: sp.Expr) -> sp.Expr:
+    """A difference with a square root, a - sqrt(b), as (a² - b)/(a + sqrt(b)), where that frees the
+    numerator of roots; ``expression`` itself where it does not."""
+    numerator, denominator = sp.fraction(expression)
+    stand_in = sp.Symbol("root_", positive=True)
+    for root in [p for p in dag(numerator) if p.is_Pow and p.exp == sp.S.Half]:
+        marked = numerator.xreplace({root: stand_in})
+        if not marked.is_polynomial(stand_in) or sp.degree(marked, stand_in) != 1:
+            continue
+        slope, rest = sp.Poly(marked, stand_in).all_coeffs()
+        top = sp.expand(rest**2 - slope**2 * root.base)
+        if not any(p.is_Pow and not p.exp.is_Integer for p in dag(top)):
+            return sp.Mul(sp.factor(top) / denominator, 1 / (rest - slope * root))
+    return expression

@@ -12,6 +12,7 @@ to a number, which cancel.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
@@ -20,24 +21,24 @@ from symact.compound import arguments_in, in_terms_of
 from symact.convert import to_graph
 from symact.graph import Node, const, exact, node, rebuild, steps, var
 from symact.stabilize.branches import resolve
-from symact.stabilize.compensated import with_rest
+from symact.stabilize.carried import carrying, is_linear
+from symact.stabilize.compensated import compensated, with_rest
 from symact.stabilize.exponential import far_out
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.parametric import POINT
 from symact.stabilize.reflect import times
 from symact.stabilize.regimes import Candidate
-from symact.stabilize.separate import NUMBER, separated
+from symact.stabilize.rests import ZERO, small
+from symact.stabilize.separate import separated
 from symact.stabilize.simulate import simulate
 
-_ZERO, _FACTOR = const(0), var("(factor)")
+_FACTOR = var("(factor)")
 _NAME = "t"
 # What is left to the factors and the argument of the error (ULP) that is aimed at.
 _ROUNDINGS = 1.0
 # From where on, by digits of the format, exponentials are shifted, and by how much: exp(-shift) is a number
 # of the format but for a tenth of a rounding error.
 _FAR_OUT = {24: (64, 71), 53: (600, 698)}
-# A bound for infinities' sake alone.
-_UNBOUNDED = 1e38
 # How much further out a function may be told from 0 that a factor multiplies: it is off by more there.
 _FURTHER = sp.Rational(17, 16)
 # At how many sizes of its argument, on either side, the function is looked at.
@@ -47,26 +48,41 @@ _FAR = 2000
 Search = Callable[[sp.Expr, str, float], Node]
 
 
-def of_one_argument(
-    expression: sp.Expr, name: str, fmt: Format, target: float, search: Search
-) -> Iterator[Candidate]:
-    """Forms of ``expression``, of the input ``name`` and parameters, by functions of one argument."""
-    for factor, function, argument in _separations(expression, name):
-        graph = search(function, _NAME, target - _ROUNDINGS)
-        rounded, rest = with_rest(to_graph(argument), fmt)
-        rest = _small(rest)
-        if factor == 1:
-            whole = _carrying(graph, rest)
-        else:
-            whole = _multiplied(_carrying(_reaching_out(graph, fmt), rest), factor)
-            far = [_far_out(factor, function, argument, side, fmt) for side in (-1, 1)]
-            for beyond, form in _merged(far):
-                whole = node("where", beyond, _carrying(form, rest), whole)
-        yield Candidate("of one argument", rebuild(whole, {var(_NAME): rounded}))
+@dataclass(frozen=True)
+class Separation:
+    """A formula as ``factor``, a power of its input and parameters, times a function of ``argument``.
+
+    Attributes:
+        function: of the variable ``t``, which stands for ``argument``.
+    """
+
+    factor: sp.Expr
+    function: sp.Expr
+    argument: sp.Expr
+
+    @property
+    def singularities(self) -> tuple[bool, bool]:
+        """Whether its parts may be infinite where the whole is not: the function at 0, and the factor."""
+        at_zero = self.function.xreplace({sp.Symbol(_NAME, real=True): sp.S.Zero})
+        return at_zero.has(sp.zoo, sp.oo), sp.fraction(self.factor)[1] != 1
 
 
-def _separations(expression: sp.Expr, name: str) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
-    """A power of input and parameters, a function of ``_NAME``, and what that stands for: the best first."""
+def of_one_argument(separation: Separation, fmt: Format, target: float, search: Search) -> Candidate:
+    """The form by the function that ``search`` finds a graph for."""
+    graph = search(separation.function, _NAME, target - _ROUNDINGS)
+    rounded, rest = with_rest(to_graph(separation.argument), fmt)
+    t, rest = var(_NAME), small(rest)
+    if separation.factor == 1:
+        whole = carrying(graph, t, rest)
+    else:
+        whole = _multiplied(carrying(_reaching_out(graph, fmt), t, rest), separation.factor)
+        for beyond, form in _merged([_far_out(separation, side, fmt) for side in (-1, 1)]):
+            whole = node("where", beyond, carrying(form, t, rest), whole)
+    return Candidate("of one argument", rebuild(whole, {t: rounded}))
+
+
+def separated_by_argument(expression: sp.Expr) -> list[Separation]:
+    """All ways to write ``expression``, of an input and parameters, like that: the best first."""
     t = sp.Symbol(_NAME, real=True)
     names = frozenset(symbol.name for symbol in expression.free_symbols) | {_NAME}
     found = []
@@ -81,12 +97,13 @@ def _separations(expression: sp.Expr, name: str) -> list[tuple[sp.Expr, sp.Expr,
             products = separated(form, names)
             if products is None or len(products) != 1:
                 continue
-            parts = dict(products[0])
-            function = parts.pop(_NAME, sp.S.One) * parts.pop(NUMBER, sp.S.One)
-            factor = sp.Mul(*parts.values())
+            own = products[0].get(_NAME, sp.S.One)
+            others = sp.Mul(*(part for key, part in products[0].items() if key != _NAME))
+            number, factor = others.as_coeff_Mul()
+            function = number * own
             if function.free_symbols == {t} and factor.is_rational_function():
-                found.append((factor, function, argument))
-    return sorted(dict.fromkeys(found), key=_singularities)
+                found.append(Separation(factor, function, argument))
+    return sorted(dict.fromkeys(found), key=lambda separation: separation.singularities)
 
 
 def _root(argument: sp.Expr) -> sp.Expr:
@@ -107,13 +124,6 @@ def _solved(argument: sp.Expr, symbol: sp.Symbol, t: sp.Symbol) -> sp.Expr | Non
         return None
     slope, rest = polynomial.all_coeffs()
     return sp.factor_terms(-rest / slope)
-
-
-def _singularities(separation: tuple[sp.Expr, sp.Expr, sp.Expr]) -> tuple[bool, bool, int]:
-    """Where the parts are infinite though the whole is not, or may not be."""
-    factor, function, argument = separation
-    at_zero = function.xreplace({sp.Symbol(_NAME, real=True): sp.S.Zero})
-    return at_zero.has(sp.zoo, sp.oo), sp.fraction(factor)[1] != 1, len(str(argument))
 
 
 def _multiplied(graph: Node, factor: sp.Expr) -> Node:
@@ -144,13 +154,11 @@ def _product(graph: Node, factor: sp.Expr) -> Node:
     return graph
 
 
-def _far_out(
-    factor: sp.Expr, function: sp.Expr, argument: sp.Expr, side: int, fmt: Format
-) -> tuple[float, Node] | None:
+def _far_out(separation: Separation, side: int, fmt: Format) -> tuple[float, Node] | None:
     """From which argument on, on that side, exponentials of it leave the normal range, and the whole there:
-    ``factor`` may keep it in."""
+    the factor may keep it in."""
     point = side * POINT
-    found = far_out(resolve(function, _NAME, point), _NAME, point)
+    found = far_out(resolve(separation.function, _NAME, point), _NAME, point)
     if found is None:
         return None
     exponent, power, limit = found
@@ -161,14 +169,19 @@ def _far_out(
         return None
     begins = side * float(sizes[np.argmax(magnitudes > far)])
     t = var(_NAME)
-    whole = sp.expand(factor * limit.xreplace({sp.Symbol(_NAME, real=True): argument}))
+    written_out = limit.xreplace({sp.Symbol(_NAME, real=True): separation.argument})
+    whole = sp.expand(separation.factor * written_out)
     if power == 0:
         # A limit that is a number is reached by itself.
         return (begins, to_graph(whole)) if limit.free_symbols else None
     moderate = node("exp", (exponent if power == 1 else const(power) * exponent) + const(shift))
+    if not is_linear(exponent):
+        moderate = compensated(moderate, fmt)
     if whole.is_Add:
-        finite = node("max", node("min", t, fmt.max), -fmt.max)
-        moderate, whole = rebuild(to_graph(limit), {t: finite}) * moderate, factor
+        # So far out that the exponential is 0, and four factors are finite.
+        most = fmt.max**0.25
+        finite = node("max", node("min", t, most), -most)
+        moderate, whole = rebuild(to_graph(limit), {t: finite}) * moderate, separation.factor
     return begins, const(sp.exp(-shift)) * _product(moderate, whole)
 
 
@@ -195,10 +208,10 @@ def _simplified(graph: Node) -> Node:
 def _reaching_out(graph: Node, fmt: Format) -> Node:
     """``graph`` without the zeros that it has where it vanishes, or with fewer of them, as far as it does so
     by itself: a factor may bring it back."""
-    far = fmt.round(np.geomspace(1.0, fmt.max, _FAR))
+    far = fmt.round(np.geomspace(1.0, fmt.max / 2, _FAR))
     points = np.concatenate([[-np.inf], -far[::-1], far, [np.inf]])
     before = simulate(graph, {_NAME: points}, fmt)
-    for choice in [n for n in steps(graph) if n.op == "where" and _ZERO in n.args[1:]]:
+    for choice in [n for n in steps(graph) if n.op == "where" and ZERO in n.args[1:]]:
         for other in _with_less_zeros(choice):
             changed = rebuild(graph, {choice: other})
             if _alike(before, simulate(changed, {_NAME: points}, fmt), fmt):
@@ -210,9 +223,9 @@ def _reaching_out(graph: Node, fmt: Format) -> Node:
 def _with_less_zeros(choice: Node) -> Iterator[Node]:
     """What else than 0 a choice has; and that, further out."""
     condition, one, other = choice.args
-    yield other if one is _ZERO else one
+    yield other if one is ZERO else one
     for limit in condition.args:
-        if limit.op == "const" and limit is not _ZERO:
+        if limit.op == "const" and limit is not ZERO:
             further = rebuild(condition, {limit: const(exact(limit) * _FURTHER)})
             yield node("where", further, one, other)
 
@@ -220,104 +233,3 @@ def _with_less_zeros(choice: Node) -> Iterator[Node]:
 def _alike(before: Array, after: Array, fmt: Format) -> bool:
     with np.errstate(invalid="ignore"):
         return bool(((before == after) | (np.abs(after) + np.abs(before) <= fmt.min_normal)).all())
-
-
-def _carrying(graph: Node, rest: Node) -> Node:
-    """``graph`` of the rounded argument and the ``rest`` of it, to first order in that."""
-    if rest is _ZERO:
-        return graph
-    done: dict[Node, Node] = {}
-    for current in steps(graph):
-        args = tuple(done[arg] for arg in current.args)
-        new = node(current.op, *args) if args else current
-        if current.op in ("exp", "expm1"):
-            (inside,) = current.args
-            new = _exponential(current.op, inside, _carried(inside, rest))
-        elif current.op in ("add", "sub") and _is_offset(current):
-            new = new + _carried(current, rest)
-        done[current] = new
-    return done[graph]
-
-
-def _exponential(op: str, argument: Node, carried: Node) -> Node:
-    new = node(op, argument)
-    if carried is _ZERO:
-        return new
-    return new * (const(1) + carried) if op == "exp" else new + (const(1) + new) * carried
-
-
-def _is_offset(current: Node) -> bool:
-    """Whether it is a multiple of the argument, or of its size, and a number."""
-    number, other = sorted(current.args, key=lambda arg: arg.op != "const")
-    while other.op in ("neg", "abs", "min", "max", "mul", "div"):
-        rest = [arg for arg in other.args if arg.op != "const"]
-        other = rest[0] if len(rest) == 1 else _ZERO
-    return number.op == "const" and other is var(_NAME)
-
-
-def _small(carried: Node) -> Node:
-    """None is left where infinities meet, and far out it does not matter any more."""
-    if carried is _ZERO:
-        return carried
-    return node("where", node("lt", node("abs", carried), 1), carried, 0)
-
-
-def _carried(root: Node, rest: Node) -> Node:
-    """What ``rest`` of the argument adds to ``root``, to first order; nothing through other functions than
-    arithmetic."""
-    parts: dict[Node, Node] = {}
-    for current in steps(root):
-        parts[current] = rest if current is var(_NAME) else _part(current, [parts[a] for a in current.args])
-    return parts[root] if _is_linear(root) else _small(parts[root])
-
-
-def _is_linear(root: Node) -> bool:
-    """Whether what is carried is a multiple of the rest."""
-    products = [n for n in steps(root) if n.op in ("mul", "div", "square")]
-    return all(any(arg.op == "const" for arg in product.args) for product in products)
-
-
-def _part(current: Node, parts: list[Node]) -> Node:
-    if all(part is _ZERO for part in parts):
-        return _ZERO
-    args = current.args
-    match current.op:
-        case "neg":
-            return _negated(parts[0])
-        case "abs":
-            return node("where", node("lt", args[0], 0), -parts[0], parts[0])
-        case "add":
-            return _sum(*parts)
-        case "sub":
-            return _sum(parts[0], _negated(parts[1]))
-        case "mul":
-            return _sum(_times(args[0], parts[1]), _times(args[1], parts[0]))
-        case "div":
-            return _sum(parts[0], _negated(_times(current, parts[1]))) / args[1]
-        case "square":
-            return const(2) * args[0] * parts[0]
-        case "max" | "min":
-            if parts[1] is _ZERO and args[1].op == "const" and abs(exact(args[1])) > _UNBOUNDED:
-                return parts[0]
-            return _chosen(node("gt" if current.op == "max" else "lt", *args), *parts)
-        case "where":
-            return _chosen(args[0], *parts[1:])
-        case "rounded" | "keep":
-            return parts[0]
-    return _ZERO
-
-
-def _chosen(condition: Node, one: Node, other: Node) -> Node:
-    return one if one is other else node("where", condition, one, other)
-
-
-def _sum(one: Node, other: Node) -> Node:
-    return other if one is _ZERO else one if other is _ZERO else one + other
-
-
-def _times(factor: Node, part: Node) -> Node:
-    return part if part is _ZERO else factor * part
-
-
-def _negated(part: Node) -> Node:
-    return part if part is _ZERO else -part

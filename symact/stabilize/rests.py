@@ -1,0 +1,28 @@
+"""Rests: arithmetic on what roundings took away, of which there may be none."""
+
+from __future__ import annotations
+
+from symact.graph import Node, const, node
+
+ZERO = const(0)
+
+
+def added(one: Node, other: Node) -> Node:
+    return other if one is ZERO else one if other is ZERO else one + other
+
+
+def multiplied(factor: Node, rest: Node) -> Node:
+    return rest if rest is ZERO else factor * rest
+
+
+def negated(rest: Node) -> Node:
+    return rest if rest is ZERO else -rest
+
+
+def chosen(condition: Node, one: Node, other: Node) -> Node:
+    return one if one is other else node("where", condition, one, other)
+
+
+def small(rest: Node) -> Node:
+    """None is left where infinities meet, and far out it does not matter any more."""
+    return rest if rest is ZERO else node("where", node("lt", node("abs", rest), 1), rest, 0)
