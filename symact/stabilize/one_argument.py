@@ -33,7 +33,8 @@ from symact.stabilize.separate import separated
 from symact.stabilize.simulate import simulate
 
 _FACTOR = var("(factor)")
-_NAME = "t"
+# No input or parameter has that name.
+_NAME = "(argument)"
 # What is left to the factors and the argument of the error (ULP) that is aimed at.
 _ROUNDINGS = 1.0
 # From where on, by digits of the format, exponentials are shifted, and by how much: exp(-shift) is a number
@@ -53,7 +54,7 @@ class Separation:
     """A formula as ``factor``, a power of its input and parameters, times a function of ``argument``.
 
     Attributes:
-        function: of the variable ``t``, which stands for ``argument``.
+        function: of a variable that stands for ``argument``.
     """
 
     factor: sp.Expr

@@ -84,19 +84,17 @@ def reflected(
     problem: Problem,
     proposed: list[Candidate],
     target: float,
-    most: float,
     chosen: Stable,
     search: Callable[[Problem, list[Candidate], float], tuple[Regime, ...]],
     closed_forms: Callable[[Problem, float], Iterable[Candidate]],
 ) -> Stable:
     """What is computed from one half of the line, where that is cheaper than ``chosen`` and errs no more
-    than is borne, or than that does.
+    than is aimed at, or than that does.
 
     Args:
         problem: of the whole line.
         proposed: forms of the function.
         target: the error in ULP that is aimed at.
-        most: the one that is borne.
         chosen: what is computed from both halves.
         search: regimes of a problem, of the forms given and of series.
         closed_forms: forms of another problem.
@@ -116,7 +114,7 @@ def reflected(
     def error(stable: Stable) -> float:
         return max(stable.after.worst, excess(problem, stable.graph))
 
-    best, borne = chosen, max(most, error(chosen))
+    best, borne = chosen, max(target, error(chosen))
     tails = list(whole_tails(ground(whole), found.side))
     for more in [tails, []] if tails else [[]]:
         half = search(area, joined(forms, more, whole), aim)

@@ -119,7 +119,7 @@ def _best(problem: Problem, target: float, primal: sp.Expr | None, univariate: S
     proposed = _proposed(area, candidates, target, primal)
     chosen = _chosen(problem, area, side, proposed, target, before)
     if not side and target <= ROUGH:
-        chosen = reflected(problem, proposed, target, _kept(target), chosen, _search, _closed_forms)
+        chosen = reflected(problem, proposed, target, chosen, _search, _closed_forms)
     if single and _COSTLIER * cost(single.graph) < cost(chosen.graph):
         return single_form(problem, single, before)
     return chosen
@@ -227,12 +227,7 @@ def _search(problem: Problem, candidates: list[Candidate], target: float) -> tup
         if not len(bad) and (not len(dense) or attempt >= _DENSE_ATTEMPTS):
             break
         problem = problem.with_points(np.concatenate([problem.points, bad])).with_dense(dense, values)
-    return exchanged(problem, regimes, candidates, target, _kept(target))
-
-
-def _kept(target: float) -> float:
-    """The error that a cheaper choice may have where ``target`` is aimed at."""
-    return _KEPT if target == TARGET else target
+    return exchanged(problem, regimes, candidates, target, _KEPT if target == TARGET else target)
 
 
 def _falls_short(problem: Problem, candidates: list[Candidate], target: float) -> bool:
