@@ -31,7 +31,6 @@ def for_all_parameters(
     """The best form for every value of the parameters, or the best on either side of 0: other thresholds
     would depend on them, if not in a function of one argument, which ``search`` finds a graph for."""
 
-    # Where it is a function of an argument, that saturates, and not the input.
     separations = separated_by_argument(problem.expression) if problem.domain == _WHOLE_LINE else []
 
     def tamed(forms: list[Candidate]) -> list[Candidate]:
@@ -43,7 +42,7 @@ def for_all_parameters(
         # Next to the best, the one that fails at the fewest points: it may do so for being out of range.
         fewest = min(forms, key=lambda c: int((problem.errors(c.graph) > LOST).sum()))
         best = distinct([*forms[:_MOST_CLAMPED], fewest])
-        bounded = clamped(best, problem.name, problem.fmt, saturating=not separations)
+        bounded = clamped(best, problem.name, problem.fmt, any_parameters=True)
         forms = distinct([*forms, *bounded, *floored(best, problem.fmt)])
         return sorted(forms, key=lambda c: price_of(problem, c, target))
 

@@ -72,13 +72,14 @@ def joined(known: list[Candidate], others: Iterable[Candidate], problem: Problem
 
 
 def clamped(
-    candidates: Iterable[Candidate], name: str, fmt: Format, *, saturating: bool = True
+    candidates: Iterable[Candidate], name: str, fmt: Format, *, any_parameters: bool = False
 ) -> Iterator[Candidate]:
-    """Forms whose input is kept within bounds: if ``saturating``, those beyond which a function does not
-    change any more; and those beyond which a multiple of the input overflows."""
+    """Forms whose input is kept within bounds: those beyond which a function does not change any more,
+    with ``any_parameters`` the one at which no usual one makes it small; and those beyond which a multiple
+    of the input overflows."""
     x = var(name)
     for candidate in candidates:
-        for bound in (*(_CLAMPS if saturating else ()), fmt.max * _FINITE):
+        for bound in (*_CLAMPS[any_parameters:], fmt.max * _FINITE):
             below, above = node("max", x, const(-bound)), node("min", x, const(bound))
             both = node("max", node("min", x, const(bound)), const(-bound))
             for inside in (below, above, both):
