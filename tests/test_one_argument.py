@@ -59,6 +59,24 @@ def test_every_value_of_the_parameter(formula, dtype, compiled):
             assert errors[worst] <= BOUND, (by, weight, points[worst], found[worst], high[worst])
 
 
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_a_branch_is_a_function_of_one_argument(dtype, compiled):
+    """Of a continuous ELU, exp(u) - 1 - u·exp(u) with u = x/w, whose terms cancel where x is small."""
+    formula = "Piecewise((x, x > 0), (w*(exp(x/w)-1), True))"
+    activation = compiled(formula, params={"w": 1.0}, trainable=("w",), order=1)
+    fmt = FORMATS[dtype]
+    points = -np.logspace(-12, 1.5, 300).astype(fmt.dtype).astype(np.float64)
+    for weight in (0.02, 1.7, 40.0):
+        w = tf.fill(points.shape, tf.constant(weight, dtype))
+        with tf.GradientTape() as tape:
+            tape.watch(w)
+            y = activation(tf.constant(points, dtype), w=w)
+        slope = sp.diff(_parsed("w*(exp(x/w)-1)"), _parsed("w")).subs(_parsed("w"), sp.Rational(float(w[0])))
+        truth = Truth(slope, "x").at(points)
+        errors = ulp_error(tape.gradient(y, w).numpy().astype(np.float64), *truth, fmt)
+        assert errors.max() <= BOUND, (weight, points[errors.argmax()])
+
+
 @pytest.mark.parametrize(
     ("formula", "factor", "function", "argument"),
     [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 
+from symact.stabilize.branches import resolve
 from symact.stabilize.candidates import (
     capped,
     clamped,
@@ -14,13 +15,13 @@ from symact.stabilize.candidates import (
     saturated_halves,
     with_exact_arguments,
 )
-from symact.stabilize.one_argument import Search, of_one_argument, separated_by_argument
+from symact.stabilize.one_argument import Search, Separation, of_one_argument, separated_by_argument
+from symact.stabilize.parametric import POINT
 from symact.stabilize.problem import Problem, Score
 from symact.stabilize.regimes import Candidate, Regime, price
 from symact.stabilize.score import LOST, ROUGH
 from symact.stabilize.stable import Stable, built, price_of, single_form
 
-_WHOLE_LINE = (-math.inf, math.inf)
 # Forms whose input is kept within bounds: the best ones; and whose arguments are compensated.
 _MOST_CLAMPED, _MOST_COMPENSATED = 3, 12
 
@@ -30,8 +31,6 @@ def for_all_parameters(
 ) -> Stable:
     """The best form for every value of the parameters, or the best on either side of 0: other thresholds
     would depend on them, if not in a function of one argument, which ``search`` finds a graph for."""
-
-    separations = separated_by_argument(problem.expression) if problem.domain == _WHOLE_LINE else []
 
     def tamed(forms: list[Candidate]) -> list[Candidate]:
         """``forms`` and what keeps them within range, the best first."""
@@ -50,17 +49,31 @@ def for_all_parameters(
     candidates = tamed(forms)
     if target > ROUGH or problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
-    for separation in separations if problem.fmt.working is None else []:
+    # What is computed in a wider format has digits to lose.
+    for separation in [] if problem.fmt.working else _separations(problem):
         form = of_one_argument(separation, problem.fmt, target, search)
         candidates = sorted([form, *candidates], key=lambda c: price_of(problem, c, target))
-        if problem.errors(candidates[0].graph).max() <= target:
-            return single_form(problem, candidates[0], before)
+        stable = _on_either_side(problem, candidates, target, before)
+        if problem.errors(stable.graph).max() <= target:
+            return stable
     forms.sort(key=lambda c: price_of(problem, c, target))
     promising = distinct([*forms[:_MOST_COMPENSATED], *candidates[: _MOST_COMPENSATED // 2]])
     candidates = tamed([*candidates, *with_exact_arguments(promising, problem)])
     if problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
     candidates = tamed([*candidates, *rewritten(saturated_halves(problem))])
+    return _on_either_side(problem, candidates, target, before)
+
+
+def _separations(problem: Problem) -> Iterator[Separation]:
+    """Those of the formula, and of what it is on either side of 0 where it has branches."""
+    sides = [resolve(problem.expression, problem.name, side * POINT) for side in (-1, 1)]
+    for expression in dict.fromkeys([problem.expression, *sides]):
+        yield from separated_by_argument(expression)
+
+
+def _on_either_side(problem: Problem, candidates: list[Candidate], target: float, before: Score) -> Stable:
+    """The first of the ``candidates``, or the best on either side of 0 where that errs much less."""
     single, *_ = candidates
     below, most = float(problem.fmt.number(-1)), problem.fmt.max
     regimes, halved = [], False
