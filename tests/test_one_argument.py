@@ -28,7 +28,7 @@ SLOW = (
     "x*(1+erf(w*x))/2",
     "1/(1+exp(-w*(x-1/2)))",
 )
-WEIGHTS = (1e-6, 1e-3, 0.3, 1.7, 40.0, 1e6)
+WEIGHTS = (1e-6, 1e-3, 0.3, -1.7, 40.0, 1e6)
 BOUND = 4.5
 # As for `symact compare`: a zero is right where the truth is below so many of the smallest normal number.
 VANISHING = 4
@@ -112,7 +112,16 @@ def test_what_is_no_function_of_one_argument(formula):
 
 @pytest.mark.parametrize(
     "formula",
-    ["exp(-t)", "exp(-t^2/2)", "exp(3*t-1)/(1+exp(t))", "1 - 2*t", "exp(t)-1", "t*exp(-Abs(t))"],
+    [
+        "exp(-t)",
+        "exp(-t^2/2)",
+        "exp(3*t-1)/(1+exp(t))",
+        "1 - 2*t",
+        "exp(t)-1",
+        "t*exp(-Abs(t))",
+        "exp(Max(t,-5))",
+        "exp(Min(2*t,3))",
+    ],
 )
 def test_what_rounding_takes_from_the_argument_is_carried(formula):
     """Of arguments that are not numbers of float32, results are as of their roundings, in ULP."""
@@ -129,6 +138,19 @@ def test_what_rounding_takes_from_the_argument_is_carried(formula):
 
     assert worst(carried, points) <= worst(graph, rounded) + 1.5
     assert worst(graph, points) > 3
+
+
+@pytest.mark.parametrize("op", ["exp", "expm1"])
+@pytest.mark.parametrize("rest", [-0.12, 0.0, 0.12])
+def test_what_overflows_or_vanishes_still_does(op, rest):
+    limits = {"exp": (0.0, np.inf), "expm1": (-1.0, np.inf)}[op]
+    for inside in (var("t"), const(100) * var("t"), var("t") * node("abs", var("t"))):
+        carried = carrying(node(op, inside), var("t"), var("rest"))
+        values = {"t": np.array([-np.inf, -3e6, 3e6, np.inf]), "rest": np.array([0.0, rest, rest, 0.0])}
+        found = simulate(carried, values, FLOAT32)
+        np.testing.assert_array_equal(found, [limits[0], limits[0], limits[1], limits[1]])
+    inverse = carrying(node("exp", -(const(1) / node("abs", var("t")))), var("t"), var("rest"))
+    assert simulate(inverse, {"t": np.zeros(1), "rest": np.zeros(1)}, FLOAT32) == 0.0
 
 
 def test_without_a_rest_nothing_is_carried():

@@ -28,7 +28,8 @@ from symact.stabilize.sampling import roots
 from symact.stabilize.saturate import equal_forms
 from symact.stabilize.simulate import cost
 
-_CLAMPS = (2**13, 2**60)
+# Beyond the first most functions do not change any more; beyond the second none of a small multiple does.
+_SATURATED, _LARGE = 2**13, 2**60
 # As a share of the format's largest number: what is left to a factor of the input.
 _FINITE = 2.0**-10
 _MOST_PRIMALS = 4
@@ -74,12 +75,11 @@ def joined(known: list[Candidate], others: Iterable[Candidate], problem: Problem
 def clamped(
     candidates: Iterable[Candidate], name: str, fmt: Format, *, any_parameters: bool = False
 ) -> Iterator[Candidate]:
-    """Forms whose input is kept within bounds: those beyond which a function does not change any more,
-    with ``any_parameters`` the one at which no usual one makes it small; and those beyond which a multiple
-    of the input overflows."""
+    """Forms whose input is kept within bounds: those beyond which a function does not change any more, nor,
+    for ``any_parameters``, one of a small multiple of it; and those beyond which a multiple overflows."""
     x = var(name)
     for candidate in candidates:
-        for bound in (*_CLAMPS[any_parameters:], fmt.max * _FINITE):
+        for bound in (*([] if any_parameters else [_SATURATED]), _LARGE, fmt.max * _FINITE):
             below, above = node("max", x, const(-bound)), node("min", x, const(bound))
             both = node("max", node("min", x, const(bound)), const(-bound))
             for inside in (below, above, both):

@@ -64,9 +64,9 @@ def stabilize_family(
     With ``workers`` > 1 the functions are shared out to forked processes, which only a process without
     other threads (no TensorFlow) may ask for.
 
-    Thresholds between regimes would depend on the parameters, so a formula that has some is searched
-    among forms for all their values. Where those fall short it is stabilized once more as the formula
-    that it is at the defaults.
+    Thresholds between regimes would depend on the parameters, so a formula that has some is searched as a
+    function of one argument, or else among forms without thresholds. Where those fall short it is
+    stabilized once more as the formula that it is at the defaults.
     """
     if family.links:
         low, high = map(as_float, family.formula.domain)

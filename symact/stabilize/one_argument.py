@@ -21,9 +21,10 @@ from symact.compound import arguments_in, in_terms_of
 from symact.convert import to_graph
 from symact.graph import Node, const, exact, node, rebuild, steps, var
 from symact.stabilize.branches import resolve
-from symact.stabilize.carried import carrying, is_linear
+from symact.stabilize.carried import carrying
 from symact.stabilize.compensated import compensated, with_rest
 from symact.stabilize.exponential import far_out
+from symact.stabilize.exponents import is_power_of_two
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.parametric import POINT
 from symact.stabilize.reflect import times
@@ -40,9 +41,11 @@ _ROUNDINGS = 1.0
 # From where on, by digits of the format, exponentials are shifted, and by how much: exp(-shift) is a number
 # of the format but for a tenth of a rounding error.
 _FAR_OUT = {24: (64, 71), 53: (600, 698)}
+# The size of an exponent, for each digit, at which the exponential is nothing beside 1: log(2) and some more.
+_NOTHING = 0.85
 # How much further out a function may be told from 0 that a factor multiplies: it is off by more there.
 _FURTHER = sp.Rational(17, 16)
-# At how many sizes of its argument, on either side, the function is looked at.
+# At how many sizes of its argument, moderate and large ones on either side, the function is looked at.
 _FAR = 2000
 
 # What finds a graph for a function of a variable of that name, aiming at an error in ULP.
@@ -73,6 +76,9 @@ def of_one_argument(separation: Separation, fmt: Format, target: float, search: 
     graph = search(separation.function, _NAME, target - _ROUNDINGS)
     rounded, rest = with_rest(to_graph(separation.argument), fmt)
     t, rest = var(_NAME), small(rest)
+    if separation.argument.is_Add:  # next to its root it is not larger than its rest
+        whole = node("rounded", rounded + rest)
+        rounded, rest = whole, small(node("rest_of_sum", rounded, rest, whole))
     if separation.factor == 1:
         whole = carrying(graph, t, rest)
     else:
@@ -165,25 +171,40 @@ def _far_out(separation: Separation, side: int, fmt: Format) -> tuple[float, Nod
     exponent, power, limit = found
     far, shift = _FAR_OUT[fmt.digits]
     sizes = np.arange(1.0, 8 * far, 0.125)
-    magnitudes = -max(power, 1) * simulate(exponent, {_NAME: side * sizes}, fmt)
-    if not (magnitudes > far).any():
+    magnitudes = -simulate(exponent, {_NAME: side * sizes}, fmt)
+    # Where the exponential is nothing beside 1, and its power about to leave the normal range.
+    beyond = (magnitudes > _NOTHING * fmt.digits) & (max(power, 1) * magnitudes > far)
+    if not beyond.any():
         return None
-    begins = side * float(sizes[np.argmax(magnitudes > far)])
-    t = var(_NAME)
-    written_out = limit.xreplace({sp.Symbol(_NAME, real=True): separation.argument})
-    whole = sp.expand(separation.factor * written_out)
-    if power == 0:
-        # A limit that is a number is reached by itself.
-        return (begins, to_graph(whole)) if limit.free_symbols else None
-    moderate = node("exp", (exponent if power == 1 else const(power) * exponent) + const(shift))
-    if not is_linear(exponent):
-        moderate = compensated(moderate, fmt)
-    if whole.is_Add:
+    begins = side * float(sizes[np.argmax(beyond)])
+    if power == 0 and not limit.free_symbols:
+        return None  # the number is reached by itself
+    form = const(1)
+    if power > 0:
+        form = node("exp", (exponent if power == 1 else const(power) * exponent) + const(shift))
+        form = form if _is_exact(exponent, power) else compensated(form, fmt)
+    t = sp.Symbol(_NAME, real=True)
+    whole = sp.expand(separation.factor * limit.xreplace({t: separation.argument}))
+    if sp.fraction(separation.factor)[1] != 1 and not (whole.is_Add and power):
+        # What it is divided by may cancel.
+        form = _product(form, whole) if not whole.is_Add else to_graph(whole)
+    else:
         # So far out that the exponential is 0, and four factors are finite.
         most = fmt.max**0.25
-        finite = node("max", node("min", t, most), -most)
-        moderate, whole = rebuild(to_graph(limit), {t: finite}) * moderate, separation.factor
-    return begins, const(sp.exp(-shift)) * _product(moderate, whole)
+        finite = node("max", node("min", var(_NAME), most), -most) if power else var(_NAME)
+        stand_in = var("(finite)")
+        form = _product(form, limit.xreplace({t: sp.Symbol("(finite)", real=True)}))
+        form = _product(rebuild(form, {stand_in: finite}), separation.factor)
+    return begins, const(sp.exp(-shift)) * form if power else form
+
+
+def _is_exact(exponent: Node, power: int) -> bool:
+    """Whether that power of the exponential has an argument that is not rounded."""
+    products = [n for n in steps(exponent) if n.op in ("mul", "div", "square")]
+    factors = [arg.value for n in products for arg in n.args if arg.op == "const"]
+    return len(factors) == len(products) and all(
+        is_power_of_two(abs(f)) for f in [sp.Integer(power), *factors]
+    )
 
 
 def _merged(far: list[tuple[float, Node] | None]) -> Iterator[tuple[Node, Node]]:
@@ -209,10 +230,13 @@ def _simplified(graph: Node) -> Node:
 def _reaching_out(graph: Node, fmt: Format) -> Node:
     """``graph`` without the zeros that it has where it vanishes, or with fewer of them, as far as it does so
     by itself: a factor may bring it back."""
-    far = fmt.round(np.geomspace(1.0, fmt.max / 2, _FAR))
+    far = fmt.round(np.concatenate([np.geomspace(1.0, 1e4, _FAR), np.geomspace(1e4, fmt.max / 2, _FAR)]))
     points = np.concatenate([[-np.inf], -far[::-1], far, [np.inf]])
     before = simulate(graph, {_NAME: points}, fmt)
-    for choice in [n for n in steps(graph) if n.op == "where" and ZERO in n.args[1:]]:
+    # From outside to inside: what is inside remains what it is.
+    for choice in reversed(steps(graph)):
+        if choice.op != "where" or choice.args[0].op == "eq" or ZERO not in choice.args[1:]:
+            continue
         for other in _with_less_zeros(choice):
             changed = rebuild(graph, {choice: other})
             if _alike(before, simulate(changed, {_NAME: points}, fmt), fmt):
