@@ -64,6 +64,10 @@ class Separation:
     function: sp.Expr
     argument: sp.Expr
 
+    def __str__(self) -> str:
+        function = f"f({self.argument})"
+        return function if self.factor == 1 else f"{self.factor}·{function}"
+
     @property
     def singularities(self) -> tuple[bool, bool]:
         """Whether its parts may be infinite where the whole is not: the function at 0, and the factor."""
@@ -85,7 +89,7 @@ def of_one_argument(separation: Separation, fmt: Format, target: float, search: 
         whole = _multiplied(carrying(_reaching_out(graph, fmt), t, rest), separation.factor)
         for beyond, form in _merged([_far_out(separation, side, fmt) for side in (-1, 1)]):
             whole = node("where", beyond, carrying(form, t, rest), whole)
-    return Candidate("of one argument", rebuild(whole, {t: rounded}))
+    return Candidate(str(separation), rebuild(whole, {t: rounded}))
 
 
 def separated_by_argument(expression: sp.Expr) -> list[Separation]:
