@@ -11,7 +11,7 @@ import sympy as sp
 
 from symact.graph import Node, const, exact, node, steps
 from symact.stabilize.exponents import is_power_of_two
-from symact.stabilize.rests import ZERO, added, chosen, multiplied, negated, small
+from symact.stabilize.rests import ZERO, added, chosen, multiplied, negated, of_magnitude, small
 
 _AMPLIFYING = ("exp", "expm1")
 # A bound for infinities' sake alone.
@@ -82,7 +82,7 @@ def _part(current: Node, parts: list[Node]) -> Node:
         case "neg":
             return negated(parts[0])
         case "abs":
-            return node("where", node("lt", args[0], 0), -parts[0], parts[0])
+            return of_magnitude(args[0], parts[0])
         case "add":
             return added(*parts)
         case "sub":

@@ -14,7 +14,7 @@ from symact.convert import to_sympy
 from symact.graph import Node, const, node, rebuild, steps, variables, walk
 from symact.stabilize.exponents import is_power_of_two
 from symact.stabilize.formats import Format
-from symact.stabilize.rests import ZERO, added, multiplied, negated, small
+from symact.stabilize.rests import ZERO, added, multiplied, negated, of_magnitude, small
 
 
 def compensated(graph: Node, fmt: Format) -> Node:
@@ -49,8 +49,7 @@ def with_rest(current: Node, fmt: Format) -> tuple[Node, Node]:
         return -inner, negated(rest)
     if current.op == "abs":
         inner, rest = with_rest(current.args[0], fmt)
-        below = node("lt", inner, 0)
-        return node("abs", inner), rest if rest is ZERO else node("where", below, -rest, rest)
+        return node("abs", inner), of_magnitude(inner, rest)
     if current.op == "square":
         return _product(*[with_rest(current.args[0], fmt)] * 2)
     if current.op in ("add", "sub", "mul", "div"):

@@ -153,16 +153,18 @@ def _multiplied(graph: Node, factor: sp.Expr) -> Node:
 def _product(graph: Node, factor: sp.Expr) -> Node:
     """``graph`` times one part of ``factor`` after the other: their product may overflow by itself."""
     numerator, denominator = sp.fraction(factor)
-    for part, is_divisor in ((numerator, False), (denominator, True)):
-        for base, power in part.as_powers_dict().items():
-            for one in [base] * int(power) if power.is_Integer else [base**power]:
-                if one == 1:
-                    continue
-                if is_divisor:
-                    graph = graph / to_graph(one)
-                else:
-                    graph = to_graph(one) if graph is const(1) else to_graph(one) * graph
+    for part in _one_by_one(numerator):
+        graph = to_graph(part) if graph is const(1) else to_graph(part) * graph
+    for part in _one_by_one(denominator):
+        graph = graph / to_graph(part)
     return graph
+
+
+def _one_by_one(product: sp.Expr) -> Iterator[sp.Expr]:
+    """The factors of ``product``, each as often as its power is."""
+    for base, power in product.as_powers_dict().items():
+        if base != 1:
+            yield from [base] * int(power) if power.is_Integer else [base**power]
 
 
 def _far_out(separation: Separation, side: int, fmt: Format) -> tuple[float, Node] | None:
@@ -220,15 +222,9 @@ def _merged(far: list[tuple[float, Node] | None]) -> Iterator[tuple[Node, Node]]
         return
     magnitude = node("abs", t)
     if below:
-        yield node("lt", t, below[0]), _simplified(rebuild(below[1], {magnitude: -t}))
+        yield node("lt", t, below[0]), rebuild(below[1], {magnitude: -t, -magnitude: t})
     if above:
         yield node("gt", t, above[0]), rebuild(above[1], {magnitude: t})
-
-
-def _simplified(graph: Node) -> Node:
-    """``graph`` without the negatives of negatives."""
-    doubled = {n: n.args[0].args[0] for n in steps(graph) if n.op == "neg" == n.args[0].op}
-    return rebuild(graph, doubled)
 
 
 def _reaching_out(graph: Node, fmt: Format) -> Node:

@@ -19,6 +19,11 @@ def negated(rest: Node) -> Node:
     return rest if rest is ZERO else -rest
 
 
+def of_magnitude(number: Node, rest: Node) -> Node:
+    """The rest of |number|."""
+    return rest if rest is ZERO else node("where", node("lt", number, 0), -rest, rest)
+
+
 def chosen(condition: Node, one: Node, other: Node) -> Node:
     return one if one is other else node("where", condition, one, other)
 
