@@ -30,12 +30,8 @@ from symact.stabilize.formats import FLOAT64, FORMATS, Format
 from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_rewrites import with_closed_ends, with_ties
-from symact.stage_shifts import (
-    with_rounded_exponents,
-    with_shifts_cancelled,
-    with_sums_by_rests,
-    with_tried_shifts,
-)
+from symact.stage_shifts import with_rounded_exponents, with_shifts_cancelled, with_sums_by_rests
+from symact.stage_trials import with_trials, with_tried_shifts
 from symact.width import float32_serves
 from symact.zero_factors import with_squares_apart, with_zero_factors
 
@@ -113,6 +109,8 @@ def schedule_axis(
     if compiled:
         for name in graphs:
             graphs[name], kept[name] = _stored(program.formula, graphs[name], kept[name])
+    for name in graphs:
+        graphs[name], kept[name] = with_trials(graphs[name], kept[name], program.formula.inputs)
     return AxisSchedule(
         formula=program.formula,
         order=min(order, _ORDER),

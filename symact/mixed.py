@@ -35,7 +35,7 @@ _SEEDS = (5, 6, 7, 8)
 # Nanoseconds of an element: for a cast, and for any operation in float64.
 _CAST, _WIDE = 0.02, 0.04
 # Sums of functions of elements take as long as those.
-_TIMED_AS = {"shifted_sum": "exp", "scaled_sum": "square"}
+_TIMED_AS = {"shifted_sum": "exp", "centred_sum": "exp", "scaled_sum": "square"}
 # What has another range in float64.
 _IN_FLOAT64 = {"scale": partial(power_of_two, most=1022), "scaled_sum": partial(scaled_sum, most=1022)}
 

@@ -94,6 +94,7 @@ def _over_last(reduction: Callable[..., Any]) -> Callable[..., Any]:
 
 # What the two results of a scaled and of a shifted sum are called.
 _SCALED_SUM, _SHIFTED_SUM = ("scale", "total"), ("shift", "total")
+_SHIFTED_TERMS = (*_SHIFTED_SUM, "e")
 
 
 def power_of_two(largest: Any, most: int = 126) -> Any:
@@ -110,9 +111,14 @@ def scaled_sum(vector: Any, power: Any, least: Any, most: int = 126) -> Any:
     return scale, np.sum((size / scale) ** power, axis=-1, keepdims=True)
 
 
-def _shifted_sum(exponents: Any) -> Any:
+def _shifted_terms(exponents: Any) -> Any:
     shift = _nearest_number(np.max(exponents, axis=-1, keepdims=True))
-    return shift, np.sum(np.exp(exponents - shift), axis=-1, keepdims=True)
+    terms = np.exp(exponents - shift)
+    return shift, np.sum(terms, axis=-1, keepdims=True), terms
+
+
+def _shifted_sum(exponents: Any) -> Any:
+    return _shifted_terms(exponents)[:2]
 
 
 def _nearest_number(largest: Any) -> Any:
@@ -208,11 +214,18 @@ _TABLE = [
     Op("scale", 1, "_scale({0})", power_of_two, None, noun="scale", exact=True),
     # a power of two next to a norm, and the sum of the vector's powers divided by that one's
     Op("scaled_sum", 3, "_scaled_sum({0}, {1}, {2}, axis, mask)", scaled_sum, None, 4, parts=_SCALED_SUM),
-    # what exponents are shifted by, and the sum of the exponentials
+    # the same of an input's squares
+    Op("scaled_squares", 2, "_scaled_squares({0}, {1}, axis, mask)",
+       lambda vector, least: scaled_sum(vector, 2, least), None, 4, parts=_SCALED_SUM),
+    # what exponents are shifted by, and the sum of the exponentials; that with a logarithm next to 0; and with
+    # the exponentials
     Op("shifted_sum", 1, "_shifted_sum({0}, axis, mask)", _shifted_sum, None, 10, parts=_SHIFTED_SUM),
+    Op("centred_sum", 1, "_centred_sum({0}, axis, mask)", _shifted_sum, None, 10, parts=_SHIFTED_SUM),
+    Op("shifted_terms", 1, "_shifted_terms({0}, axis, mask)", _shifted_terms, None, 10, parts=_SHIFTED_TERMS),
     Op("shift_of", 1, "{0}", lambda pair: pair[0], None, noun="shift", exact=True, part=0),
     Op("scale_of", 1, "{0}", lambda pair: pair[0], None, noun="scale", exact=True, part=0),
     Op("sum_of", 1, "{0}", lambda pair: pair[1], None, noun="total", exact=True, part=1),
+    Op("terms_of", 1, "{0}", lambda pair: pair[2], None, noun="e", exact=True, part=2),
     Op("masked", 1, "_masked({0}, mask)", np.asarray, None, noun="masked", exact=True),
     # comparisons and choice
     Op("lt", 2, "{0} < {1}", np.less, None, noun="below", precedence=3, boolean=True),

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from symact.graph import Node, walk
 from symact.stage_graphs import REDUCTIONS
 
-REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum")
+REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum", "centred_sum")
 
 
 def reduced_nodes(nodes: Collection[Node]) -> set[Node]:

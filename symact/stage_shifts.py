@@ -3,11 +3,6 @@
 Exponents are rounded before the shift is taken from them. XLA computes a·b - c with the unrounded product,
 and where c is the maximum of the rounded ones the difference, which is to be 0 at most, may be thousands.
 
-Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift
-does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks for the
-largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where nothing
-is made of them but their sum and quotients by it: a weight near the largest number would overflow.
-
 Where what is below the largest term is summed by itself, the whole sum needs no pass of its own.
 """
 
@@ -22,50 +17,6 @@ from symact.graph import Node, const, node, rebuild, rewritten, walk
 from symact.stabilize.identities import CANCELLED
 from symact.stabilize.rules import rewrite
 from symact.stage_rewrites import added
-
-
-def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
-    """``levels``, the graphs of the value and its VJPs, with such pairs of shift and sum as one node.
-
-    The VJP takes both from the value. Its own VJP finds the maximum: TensorFlow can differentiate that again.
-    Where TensorFlow differentiates the first VJP it looks into the value too, and nothing is done.
-    """
-    if len(levels) == 2:
-        return [*map(list, levels)]
-    exchanged: dict[Node, Node] = {}
-    for total in walk(levels[0]):
-        shift = _shift_of(total)
-        if shift is not None and shift not in exchanged and _is_all_that_is_made(total, levels[0]):
-            pair = node("shifted_sum", rebuild(_exponent(shift), exchanged))
-            exchanged |= {shift: node("shift_of", pair), total: node("sum_of", pair)}
-    first_two = [[rebuild(root, exchanged) for root in roots] for roots in levels[:2]]
-    return [*first_two, *map(list, levels[2:])]
-
-
-def _exponent(shift: Node) -> Node:
-    return shift.args[0].args[0]
-
-
-def _shift_of(total: Node) -> Node | None:
-    """The shift m, the maximum of e, where ``total`` is the sum of exp(e - m)."""
-    if total.op != "reduce_sum" or total.args[0].op != "exp":
-        return None
-    difference = total.args[0].args[0]
-    if difference.op != "sub" or difference.args[1].op != "shift":
-        return None
-    shift = difference.args[1]
-    return shift if shift.args[0].op == "reduce_max" and _exponent(shift) == difference.args[0] else None
-
-
-def _is_all_that_is_made(total: Node, roots: Sequence[Node]) -> bool:
-    """Whether its terms are otherwise only divided by ``total``, and distances below the shift not used.
-
-    A distance is 0 at the maximum; next to another shift it would be the difference of two numbers.
-    """
-    exponential = total.args[0]
-    (distance,) = exponential.args
-    others = [n for n in walk(roots) if n is not total and {exponential, distance} & set(n.args)]
-    return all(n in (exponential, exponential / total) for n in others) and exponential not in roots
 
 
 def with_sums_by_rests(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
@@ -145,7 +96,7 @@ def _leader(rest: Node) -> Node | None:
 def with_rounded_exponents(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
     """``levels`` with the products in shifted exponents as nodes that are rounded."""
     nodes = [*walk(root for level in levels for root in level)]
-    shifted = [n.args[0] for n in nodes if n.op in ("shift", "shifted_sum")]
+    shifted = [n.args[0] for n in nodes if n.op in ("shift", "shifted_sum", "centred_sum")]
     below = [arg for n in nodes if n.op in ("add", "sub") and any(map(_is_shift, n.args)) for arg in n.args]
     products = {product for n in (*shifted, *below) for product in _products(n)}
     exchanged: dict[Node, Node] = {}

@@ -26,14 +26,15 @@ def emit_axis(schedule: AxisSchedule) -> str:
     formula = schedule.formula
     functions = [text for level in range(schedule.order + 1) for text in _functions(schedule, level)]
     chain = [_differentiable(schedule, level) for level in range(schedule.order - 1, -1, -1)]
-    looped = any("_shifted_sum(" in text for text in functions)
-    public = [axis_function(formula, widened=schedule.widened, looped=looped), layer(formula)]
     known = {**HELPERS, **KERNEL_HELPERS, **GRADIENT_HELPERS}
+    called = helpers(known, functions)
+    looped = HELPERS["_tried"] in called
+    public = [axis_function(formula, widened=schedule.widened, looped=looped), layer(formula)]
     parts = [
         _docstring(schedule),
         "import keras\nimport tensorflow as tf",
         constants(formula),
-        *helpers(known, functions),
+        *called,
         *functions,
         *helpers(GRADIENT_HELPERS, chain, but=functions),
         *chain,

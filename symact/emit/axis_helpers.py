@@ -1,149 +1,88 @@
 """Helpers of emitted modules for formulas over an axis, by the name under which they are called."""
 
+from symact.emit.reduction_helpers import REDUCTION_HELPERS
+
 HELPERS = {
-    "_blocks": '''
-def _blocks(t, depths):
-    """``t`` with its last axis cut into blocks, and what is left over or None.
-
-    Its axes are [groups, count, depth, lanes] then; the depth is that of ``depths``
-    which leaves the fewest, the first of several. XLA computes the entries inside a
-    short reduction, several at a time; for a long one it would write them to memory
-    first. The sums of more than 32 blocks it would add up one by one: they come in
-    groups, where the length is known.
-    """
-    length, shape = t.shape[-1], tf.shape(t)
-    depth, lanes, groups = 4, 32, 1
-    if length is not None:
-        lanes = 32 if length >= 256 else 8
-        depth = min(depths, key=lambda depth: length % (lanes * depth))
-    count = (shape[-1] if length is None else length) // (lanes * depth)
-    if length is not None and count > 32:
-        groups = count // max(size for size in range(1, 33) if count % size == 0)
-    whole, rest = count * lanes * depth, None
-    if length is None or whole < length:
-        t, rest = t[..., :whole], t[..., whole:]
-    cut = [groups, count // groups, depth, lanes]
-    return tf.reshape(t, tf.concat([shape[:-1], cut], 0)), rest
-'''.strip(),
-    "_summed_by_blocks": '''
-def _summed_by_blocks(t):
-    """The sum over the last axis: of blocks, then in float64, for fewer roundings."""
-    if t.shape[-1] is not None and t.shape[-1] <= 32:
-        return tf.reduce_sum(t, -1, keepdims=True)
-    blocks, rest = _blocks(t, (4, 3, 2))
-    sums = tf.cast(tf.reduce_sum(blocks, -2), tf.float64)
-    # XLA would make one long sum of two that meet.
-    total = tf.reduce_sum(_rounded(sums), [-2, -1])
-    if total.shape[-1] != 1:
-        total = tf.reduce_sum(_rounded(total), -1, keepdims=True)
-    if rest is not None:
-        total += tf.cast(tf.reduce_sum(rest, -1, keepdims=True), tf.float64)
-    return tf.cast(total, t.dtype)
-'''.strip(),
-    "_extremum_by_blocks": '''
-def _extremum_by_blocks(reduce, t):
-    """The extremum over the last axis by ``reduce``, of blocks and then of theirs."""
-    if t.shape[-1] is not None and t.shape[-1] <= 32:
-        return reduce(t, -1, keepdims=True)
-    blocks, rest = _blocks(t, (16, 8, 4, 3, 2))
-    # Two extrema of one kind XLA would make one long reduction of.
-    other = tf.reduce_min if reduce is tf.reduce_max else tf.reduce_max
-    found = -other(-reduce(blocks, -2), [-3, -2, -1])[..., tf.newaxis]
-    if rest is None:
-        return found
-    return reduce(tf.concat([found, reduce(rest, -1, keepdims=True)], -1), -1, keepdims=True)
-'''.strip(),
-    "_summed_by_fours": '''
-def _summed_by_fours(t, axis):
-    """The sum over another axis than the last: of four entries, then in float64.
-
-    A GPU's own is as good.
-    """
-    length = t.shape[axis] if t.shape.rank is not None else None
-    # float32 loses little in short sums; those in float64 are twice as fast like this.
-    is_short = length is not None and length <= (32 if t.dtype == tf.float64 else 1024)
-    if is_short or tf.config.list_physical_devices("GPU"):
-        return tf.reduce_sum(t, axis, keepdims=True)
-    axis, shape = axis % tf.rank(t), tf.shape(t)
-    before, length, after = shape[:axis], shape[axis], shape[axis + 1 :]
-    outer, count, inner = tf.reduce_prod(before), length // 4, tf.reduce_prod(after)
-    t = tf.reshape(t, [outer, length, inner])
-    fours = tf.reshape(t[:, : 4 * count], [outer, count, 4, inner])
-    sums = tf.cast(tf.reduce_sum(fours, 2), tf.float64)
-    total = tf.reduce_sum(_rounded(sums), 1)
-    total += tf.cast(tf.reduce_sum(t[:, 4 * count :], 1), tf.float64)
-    return tf.reshape(tf.cast(total, t.dtype), tf.concat([before, [1], after], 0))
-'''.strip(),
-    "_in_blocks": '''
-def _in_blocks(t, axis):
-    """Whether ``t`` is reduced over ``axis`` by blocks; a GPU's own are as good."""
-    last = axis == -1 or axis + 1 == t.shape.rank
-    return last and not tf.config.list_physical_devices("GPU")
-'''.strip(),
-    "_sum": '''
-def _sum(t, axis, mask):
-    """The sum over ``axis`` of the entries that ``mask`` leaves in."""
-    if mask is not None:
-        t = tf.where(mask, t, tf.zeros_like(t))
-    if _in_blocks(t, axis):
-        return _summed_by_blocks(t)
-    return _summed_by_fours(t, axis)
-'''.strip(),
-    "_max": '''
-def _max(t, axis, mask):
-    """The maximum over ``axis`` of the entries that ``mask`` leaves in."""
-    if mask is not None:
-        t = tf.where(mask, t, t.dtype.min)
-    if _in_blocks(t, axis):
-        return _extremum_by_blocks(tf.reduce_max, t)
-    return tf.reduce_max(t, axis, keepdims=True)
-'''.strip(),
-    "_min": '''
-def _min(t, axis, mask):
-    """The minimum over ``axis`` of the entries that ``mask`` leaves in."""
-    if mask is not None:
-        t = tf.where(mask, t, t.dtype.max)
-    if _in_blocks(t, axis):
-        return _extremum_by_blocks(tf.reduce_min, t)
-    return tf.reduce_min(t, axis, keepdims=True)
-'''.strip(),
-    "_first": '''
-def _first(t, axis):
-    """The first entry along ``axis``; undefined where there is none."""
-    first = tf.gather(t, tf.range(tf.minimum(tf.shape(t)[axis], 1)), axis=axis)
-    return first if t.shape[axis] else tf.reduce_mean(first, axis, keepdims=True)
-'''.strip(),
+    **REDUCTION_HELPERS,
     "_shift": '''
 def _shift(largest):
     """What exponents are shifted by: the maximum, or the number next to infinity."""
     return tf.maximum(tf.minimum(largest, largest.dtype.max), largest.dtype.min)
+'''.strip(),
+    "_tried": '''
+def _tried(cheap, fits, safe):
+    """The tensors ``cheap``; unless all of ``fits``, what ``safe`` computes.
+
+    In a loop of at most one turn, for of two branches XLA would compute both.
+    """
+    misfit = tf.logical_not(tf.reduce_all(fits))
+    return tf.while_loop(
+        lambda again, *_: again, lambda *_: (False, *safe()), (misfit, *cheap)
+    )[1:]
+'''.strip(),
+    "_shifted_terms": '''
+def _shifted_terms(t, axis, mask):
+    """What exponents ``t`` are shifted by, the sum of the exponentials, and these.
+
+    A processor sums those of many entries as they are, and looks for the maximum only
+    where a sum is out of range. A GPU would wait to hear of that.
+    """
+
+    def by_maximum():
+        shift = _shift(_max(t, axis, mask))
+        e = tf.exp(t - shift)
+        return shift, _sum(e, axis, mask), e
+
+    def as_they_are():
+        e = tf.exp(t)
+        total = _sum(e, axis, mask)
+        fits = (total > 0.5) & (total < 2.0**24)
+        return _tried((tf.zeros_like(total), total, e), fits, by_maximum)
+
+    if tf.config.list_physical_devices("GPU"):
+        return by_maximum()
+    # By the size at run time, which XLA knows: the result is the same in every trace.
+    return tf.cond(tf.size(t) < 2**21, by_maximum, as_they_are)
+'''.strip(),
+    "_centred_sum": '''
+def _centred_sum(t, axis, mask):
+    """``_shifted_sum``, by the maximum or by a shift next to the logarithm of the sum.
+
+    The few terms of a short sum have small logarithms, for which the first is better.
+    """
+    if t.shape[axis] is not None and t.shape[axis] <= 32:
+        return _sum_by_maximum(t, axis, mask)
+    shift, total = _shifted_sum(t, axis, mask)
+    # A shift that is not 0 was the maximum; more would be lost in that.
+    more = tf.where(tf.equal(shift, 0.0), tf.round(tf.math.log(total)), 0.0)
+    return shift + more, total * tf.exp(-more)
 '''.strip(),
     "_shifted_sum": '''
 def _shifted_sum(t, axis, mask):
     """What exponents ``t`` are shifted by, and the sum of the exponentials.
 
     A processor sums those of many entries as they are, and looks for the maximum only
-    where a sum is out of range: in a loop of at most one turn, for of two branches XLA
-    would compute both. A GPU would wait for the loop's condition.
+    where a sum is out of range. A GPU would wait to hear of that.
     """
 
     def by_maximum():
-        shift = _shift(_max(t, axis, mask))
-        return shift, _sum(tf.exp(t - shift), axis, mask)
+        return _sum_by_maximum(t, axis, mask)
 
     def as_they_are():
         total = _sum(tf.exp(t), axis, mask)
-        misfit = tf.logical_not(tf.reduce_all((total > 0.5) & (total < 2.0**24)))
-        return tf.while_loop(
-            lambda again, *_: again,
-            lambda *_: (False, *by_maximum()),
-            (misfit, tf.zeros_like(total), total),
-        )[1:]
+        fits = (total > 0.5) & (total < 2.0**24)
+        return _tried((tf.zeros_like(total), total), fits, by_maximum)
 
     if tf.config.list_physical_devices("GPU"):
         return by_maximum()
     # By the size at run time, which XLA knows: the result is the same in every trace.
     return tf.cond(tf.size(t) < 2**21, by_maximum, as_they_are)
+'''.strip(),
+    "_sum_by_maximum": '''
+def _sum_by_maximum(t, axis, mask):
+    """The maximum, by which exponents ``t`` are shifted, and the exponentials' sum."""
+    shift = _shift(_max(t, axis, mask))
+    return shift, _sum(tf.exp(t - shift), axis, mask)
 '''.strip(),
     "_scale": '''
 def _scale(largest):
@@ -163,6 +102,18 @@ def _power(size, exponent):
     """``size`` to the ``exponent``; a square without a logarithm."""
     return tf.square(size) if exponent == 2.0 else tf.pow(size, exponent)
 '''.strip(),
+    "_scaled_squares": '''
+def _scaled_squares(v, least, axis, mask):
+    """``_scaled_sum`` of squares, in float32 where the sums are far from its ends."""
+    count = v.shape[axis]
+    blocks = _in_blocks(v, axis) and count is not None and count > 32
+    if v.dtype == tf.float64 or not blocks:
+        return _scaled_sum(v, 2.0, least, axis, mask)
+    total = tf.cast(_sum(tf.square(v), axis, mask), tf.float64)
+    fits = (total > 2.0**-64) & (total < 2.0**120)
+    (total,) = _tried((total,), fits, lambda: (_wide_sum(v, 2.0, axis, mask),))
+    return _scaled(total, 2.0, least, v.dtype)
+'''.strip(),
     "_scaled_sum": '''
 def _scaled_sum(v, power, least, axis, mask):
     """A power of two next to the norm of v, and the sum of powers of v divided by it.
@@ -170,14 +121,23 @@ def _scaled_sum(v, power, least, axis, mask):
     The first is ``least`` or more. Neither overflows or vanishes: float64 holds the
     powers of float32; float64 itself is divided before, by its largest entry's scale.
     """
+    if v.dtype != tf.float64:
+        return _scaled(_wide_sum(v, power, axis, mask), power, least, v.dtype)
     size = tf.abs(v)
-    if v.dtype == tf.float64:
-        scale = _scale(tf.maximum(_max(size, axis, mask), least))
-        return scale, _sum(_power(size * (1.0 / scale), power), axis, mask)
-    total = _sum(_power(tf.cast(size, tf.float64), power), axis, mask)
+    scale = _scale(tf.maximum(_max(size, axis, mask), least))
+    return scale, _sum(_power(size * (1.0 / scale), power), axis, mask)
+'''.strip(),
+    "_wide_sum": '''
+def _wide_sum(v, power, axis, mask):
+    """The sum of powers of v in float64."""
+    return _sum(_power(tf.abs(tf.cast(v, tf.float64)), power), axis, mask)
+'''.strip(),
+    "_scaled": '''
+def _scaled(total, power, least, dtype):
+    """A power of two next to a norm, ``least`` or more, and ``total`` divided by it."""
     norm = tf.sqrt(total) if power == 2.0 else tf.pow(total, 1.0 / power)
-    scale = _scale(tf.clip_by_value(tf.cast(norm, v.dtype), least, v.dtype.max))
-    return scale, tf.cast(total / tf.pow(tf.cast(scale, tf.float64), power), v.dtype)
+    scale = _scale(tf.clip_by_value(tf.cast(norm, dtype), least, dtype.max))
+    return scale, tf.cast(total / tf.pow(tf.cast(scale, tf.float64), power), dtype)
 '''.strip(),
     "_masked": '''
 def _masked(t, mask):

@@ -129,7 +129,9 @@ class _Printer:
 
     def _name(self, current: Node, text: str) -> str:
         op = OPS[current.op]
-        name = ", ".join(map(self._fresh, op.parts or [op.noun]))
+        taken = {OPS[n.op].part for n in walk(self.roots) if current in n.args} if op.parts else set()
+        names = [self._fresh(noun) if i in taken else "_" for i, noun in enumerate(op.parts)]
+        name = ", ".join(names or [self._fresh(op.noun)])
         self.lines.append(f"{name} = {text}")
         return name
 

@@ -1,0 +1,104 @@
+"""Stage trials: reductions that are tried the quick way first, and the safe way where that does not do.
+
+Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift
+does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks for the
+largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where nothing
+is made of them but their sum and quotients by it: a weight near the largest number would overflow. And where
+a shift close to the sum's logarithm is as good as the maximum, for logarithms of those quotients.
+
+Squares of float32 are summed in float32, before they are in float64, which holds them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from symact.graph import Node, const, node, rebuild, walk
+
+
+def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
+    """``levels``, the graphs of the value and its VJPs, with such pairs of shift and sum as one node.
+
+    The VJP takes both from the value. Its own VJP finds the maximum: TensorFlow can differentiate that again.
+    Where TensorFlow differentiates the first VJP it looks into the value too, and nothing is done.
+    """
+    if len(levels) == 2:
+        return [*map(list, levels)]
+    exchanged: dict[Node, Node] = {}
+    for total in walk(levels[0]):
+        shift = _shift_of(total)
+        op = _trial(total, levels[0]) if shift is not None and shift not in exchanged else None
+        if shift is not None and op is not None:
+            pair = node(op, rebuild(_exponent(shift), exchanged))
+            exchanged |= {shift: node("shift_of", pair), total: node("sum_of", pair)}
+    first_two = [[rebuild(root, exchanged) for root in roots] for roots in levels[:2]]
+    return [*first_two, *map(list, levels[2:])]
+
+
+def _exponent(shift: Node) -> Node:
+    return shift.args[0].args[0]
+
+
+def _shift_of(total: Node) -> Node | None:
+    """The shift m, the maximum of e, where ``total`` is the sum of exp(e - m)."""
+    if total.op != "reduce_sum" or total.args[0].op != "exp":
+        return None
+    difference = total.args[0].args[0]
+    if difference.op != "sub" or difference.args[1].op != "shift":
+        return None
+    shift = difference.args[1]
+    return shift if shift.args[0].op == "reduce_max" and _exponent(shift) == difference.args[0] else None
+
+
+def _trial(total: Node, roots: Sequence[Node]) -> str | None:
+    """The reduction that finds ``total`` by a trial, if its terms are otherwise only divided by it.
+
+    A distance below the maximum is 0 there; next to another shift it is the difference of two numbers. That is
+    as good only where the logarithm of ``total`` is taken from it, and only if that is close to 0.
+    """
+    exponential = total.args[0]
+    (distance,) = exponential.args
+    if exponential in roots or distance in roots:
+        return None
+    made = {n for n in walk(roots) if {exponential, distance} & {*n.args}} - {total, exponential}
+    logarithm = distance - node("log", total)
+    if made <= {exponential / total}:
+        return "shifted_sum"
+    return "centred_sum" if made <= {exponential / total, logarithm} else None
+
+
+def with_trials(
+    levels: Sequence[Sequence[Node]], kept: Sequence[Node], inputs: Collection[str]
+) -> tuple[list[list[Node]], list[Node]]:
+    """``levels``, and what the VJP takes from the value, with more that a trial spares.
+
+    Exponentials that a tried sum is made of are written to memory with it, where the value takes them too;
+    what is from the input to be squared and summed is tried in its own format.
+    """
+    if len(levels) == 2:
+        return [*map(list, levels)], [*kept]
+    value, gradients, *rest = levels
+    exchanged: dict[Node, Node] = {}
+    for current in walk(value):
+        if current.op == "scaled_sum" and current.args[0].name in inputs and current.args[1] == const(2):
+            exchanged[current] = node("scaled_squares", current.args[0], current.args[2])
+        if current.op == "exp" and (pair := _tried_sum(current.args[0])) is not None:
+            terms = node("shifted_terms", *pair.args)
+            exchanged[node("shift_of", pair)] = node("shift_of", terms)
+            exchanged[node("sum_of", pair)] = node("sum_of", terms)
+            exchanged[current] = node("terms_of", terms)
+    found = [rebuild(current, exchanged) for current in kept]
+    taken = dict(zip(kept, found, strict=True))
+    return [
+        [rebuild(root, exchanged) for root in value],
+        [rebuild(root, taken) for root in gradients],
+        *map(list, rest),
+    ], found
+
+
+def _tried_sum(distance: Node) -> Node | None:
+    """The tried sum whose terms are exp(``distance``)."""
+    shifts = [arg for arg in distance.args if arg.op == "shift_of"] if distance.op == "sub" else []
+    pair = shifts[0].args[0] if shifts else None
+    is_own = pair is not None and distance == pair.args[0] - shifts[0]
+    return pair if is_own and pair is not None and pair.op == "shifted_sum" else None
