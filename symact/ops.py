@@ -217,7 +217,7 @@ _TABLE = [
     # the same of an input's squares
     Op("scaled_squares", 2, "_scaled_squares({0}, {1}, axis, mask)",
        lambda vector, least: scaled_sum(vector, 2, least), None, 4, parts=_SCALED_SUM),
-    # what exponents are shifted by, and the sum of the exponentials; that with a logarithm next to 0; and with
+    # what exponents are shifted by, and the sum of the exponentials; one with a logarithm next to 0; and with
     # the exponentials
     Op("shifted_sum", 1, "_shifted_sum({0}, axis, mask)", _shifted_sum, None, 10, parts=_SHIFTED_SUM),
     Op("centred_sum", 1, "_centred_sum({0}, axis, mask)", _shifted_sum, None, 10, parts=_SHIFTED_SUM),

@@ -3,8 +3,8 @@
 Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift
 does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks for the
 largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where nothing
-is made of them but their sum and quotients by it: a weight near the largest number would overflow. And where
-a shift close to the sum's logarithm is as good as the maximum, for logarithms of those quotients.
+is made of them but their sum and quotients by it (a weight near the largest number would overflow), or the
+logarithm of such quotients, for which a shift next to the logarithm of the sum is as good as the maximum.
 
 Squares of float32 are summed in float32, before they are in float64, which holds them all.
 """
@@ -53,8 +53,8 @@ def _shift_of(total: Node) -> Node | None:
 def _trial(total: Node, roots: Sequence[Node]) -> str | None:
     """The reduction that finds ``total`` by a trial, if its terms are otherwise only divided by it.
 
-    A distance below the maximum is 0 there; next to another shift it is the difference of two numbers. That is
-    as good only where the logarithm of ``total`` is taken from it, and only if that is close to 0.
+    A distance below the maximum is 0 there; next to another shift it is the difference of two numbers. That
+    is as good only where the logarithm of ``total`` is taken from it, and only if that is close to 0.
     """
     exponential = total.args[0]
     (distance,) = exponential.args

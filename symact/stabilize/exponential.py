@@ -21,8 +21,9 @@ from symact.log1p import Log1p
 from symact.stabilize.fractions import multiplied_out, over_one_denominator, rationalized
 from symact.stabilize.truth import Truth
 
-# Above this size SymPy's polynomial arithmetic takes seconds.
+# Above this size SymPy's polynomial arithmetic takes seconds; and with powers above this of an exponential.
 _MOST_NODES = 150
+_HIGHEST_POWER = 12
 # Keeps exponentials in range where results are that a polynomial multiplies them to. Of all about as large,
 # exp(-37) is closest to a float32 and to a float64: a hundredth of a rounding error off.
 _SHIFT = 37
@@ -71,6 +72,8 @@ class _Family:
 def families_of(expression: sp.Expr, name: str, point: float, signs: tuple[int, ...] = ()) -> list[_Family]:
     """The exponentials of ``expression`` gathered by common exponent, signed as at ``point``.
 
+    exp(2.4·x) and exp(x/3), powers 36 and 5 of one, are left apart.
+
     Exponents with parameters have the ``signs``, one after the other, or as many as there are; the
     others that of ``point``.
     """
@@ -82,21 +85,29 @@ def families_of(expression: sp.Expr, name: str, point: float, signs: tuple[int, 
             continue
         argument = current.args[0]
         for group in groups:
-            if sp.cancel(argument / group[0]).is_Rational:
+            base = _common([*group, argument])
+            powers = [abs(sp.cancel(one / base)) for one in (*group, argument)] if base is not None else []
+            if powers and max(powers) <= _HIGHEST_POWER:
                 group.append(argument)
                 break
         else:
             groups.append([argument])
     families = []
     for i, group in enumerate(groups):
-        ratios = [sp.cancel(argument / group[0]) for argument in group]
-        base = group[0] * abs(sp.gcd_list([sp.Rational(r) for r in ratios]))
+        base = _common(group)
         if base.free_symbols == {symbol}:
             value = float(Truth(base, name).at(np.float64(point))[0])
         else:
             value = next(given, point)
         families.append(_Family(base, 1 if value > 0 else -1, sp.Symbol(f"t{i}", positive=True)))
     return families
+
+
+def _common(exponents: list[sp.Expr]) -> sp.Expr | None:
+    """The largest of which ``exponents`` are integer multiples; None where there is none."""
+    ratios = [sp.cancel(exponent / exponents[0]) for exponent in exponents]
+    rational = all(ratio.is_Rational for ratio in ratios)
+    return exponents[0] * abs(sp.gcd_list(ratios)) if rational else None
 
 
 @lru_cache(maxsize=256)
