@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import symact
 from symact.parse import parse
+from symact.stabilize.exponential import families_of
 
 # Formula: defaults; other values; the domain. Two exponents with parameters of their own; powers less 1 on
 # either side of 0; powers of 0.
@@ -153,3 +154,13 @@ def test_a_branch_that_begins_at_a_parameter(compiled):
     activation = compiled(formula, params={"c": 1.5}, trainable=("c",), order=1)
     x = tf.constant([-1e30, -5.0, -4.5, 1e-20, 1.5, 4.5, 5.0])
     np.testing.assert_allclose(activation(x), np.where(np.abs(x) < 4.7, 1.5 * np.sin(x / 1.5), 0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("exponents", "found"), [((2, "1/3"), 1), (("12/5", "1/3"), 2), ((24, 1), 2), ((9,), 1)]
+)
+def test_exponentials_are_no_high_powers_of_a_common_one(exponents, found):
+    # Of powers 36 and 5 SymPy's factoring does not end.
+    x = sp.Symbol("x", real=True)
+    total = sp.Add(*(sp.exp(sp.Rational(e) * x) for e in exponents))
+    assert len(families_of(total, "x", 1.0)) == found

@@ -36,13 +36,13 @@ def _shifted_terms(t, axis, mask):
     def as_they_are():
         e = tf.exp(t)
         total = _sum(e, axis, mask)
-        fits = (total > 0.5) & (total < 2.0**24)
+        fits = (total > 0.5) & (total < 2.0**100)
         return _tried((tf.zeros_like(total), total, e), fits, by_maximum)
 
     if tf.config.list_physical_devices("GPU"):
         return by_maximum()
     # By the size at run time, which XLA knows: the result is the same in every trace.
-    return tf.cond(tf.size(t) < 2**21, by_maximum, as_they_are)
+    return tf.cond(tf.size(t) < 2**16, by_maximum, as_they_are)
 '''.strip(),
     "_centred_sum": '''
 def _centred_sum(t, axis, mask):
@@ -70,13 +70,13 @@ def _shifted_sum(t, axis, mask):
 
     def as_they_are():
         total = _sum(tf.exp(t), axis, mask)
-        fits = (total > 0.5) & (total < 2.0**24)
+        fits = (total > 0.5) & (total < 2.0**40)
         return _tried((tf.zeros_like(total), total), fits, by_maximum)
 
     if tf.config.list_physical_devices("GPU"):
         return by_maximum()
     # By the size at run time, which XLA knows: the result is the same in every trace.
-    return tf.cond(tf.size(t) < 2**21, by_maximum, as_they_are)
+    return tf.cond(tf.size(t) < 2**16, by_maximum, as_they_are)
 '''.strip(),
     "_sum_by_maximum": '''
 def _sum_by_maximum(t, axis, mask):

@@ -86,15 +86,13 @@ def families_of(expression: sp.Expr, name: str, point: float, signs: tuple[int, 
         argument = current.args[0]
         for group in groups:
             base = _common([*group, argument])
-            powers = [abs(sp.cancel(one / base)) for one in (*group, argument)] if base is not None else []
-            if powers and max(powers) <= _HIGHEST_POWER:
+            if base and all(abs(sp.cancel(one / base)) <= _HIGHEST_POWER for one in (*group, argument)):
                 group.append(argument)
                 break
         else:
             groups.append([argument])
     families = []
-    for i, group in enumerate(groups):
-        base = _common(group)
+    for i, base in enumerate(filter(None, map(_common, groups))):
         if base.free_symbols == {symbol}:
             value = float(Truth(base, name).at(np.float64(point))[0])
         else:

@@ -1,4 +1,4 @@
-"""Sums of exponentials of many entries, where the maximum is looked for only if need be."""
+"""Reductions that are tried the quick way: what comes of them where that does not do, in some rows."""
 
 from __future__ import annotations
 
@@ -44,6 +44,40 @@ def test_value_and_gradient_whatever_the_sums(formula, added, compiled):
         one, other = one.numpy().reshape(SHAPE[0], -1), other.numpy().reshape(SHAPE[0], -1)
         largest = np.abs(other).max(axis=-1, keepdims=True)
         assert np.max(np.abs(one - other) / np.spacing(largest.astype(np.float32))) < 4
+
+
+NORMS = {
+    "sqrt(Sum(x[j]^2,j))": lambda x: tf.norm(x, axis=-1),
+    "x[i]/sqrt(Sum(x[j]^2,j))": lambda x: x / tf.norm(x, axis=-1, keepdims=True),
+    "x[i]/sqrt(Mean(x[j]^2,j)+0.000001)": lambda x: (
+        x / tf.sqrt(tf.reduce_mean(x * x, -1, keepdims=True) + 1e-6)
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-25, 1e-18, 1e18, 1e25])
+@pytest.mark.parametrize("formula", NORMS)
+def test_squares_of_any_size_next_to_ordinary_ones(formula, size, compiled):
+    activation, own = compiled(formula), NORMS[formula]
+    x = np.random.default_rng(0).normal(size=(64, 1000)).astype(np.float32)
+    x[5:9] *= np.float32(size)
+    wide = tf.constant(x, tf.float64)
+    upstream = np.random.default_rng(1).normal(size=own(wide).shape).astype(np.float32)
+    found = _both(activation, tf.constant(x), tf.constant(upstream))
+    exact = _both(own, wide, tf.constant(upstream, tf.float64))
+    for one, other in zip(found, exact, strict=True):
+        one, other = one.numpy().reshape(len(x), -1), other.numpy().reshape(len(x), -1)
+        largest = np.abs(other).max(axis=-1, keepdims=True)
+        assert np.max(np.abs(one - other) / np.spacing(largest.astype(np.float32))) < 4
+
+
+@pytest.mark.parametrize("formula", NORMS)
+def test_a_row_of_zeros_among_others(formula, compiled):
+    x = np.ones((4, 100), np.float32)
+    x[2] = 0.0
+    y, gradient = _both(compiled(formula), tf.constant(x), None)
+    assert not np.any(y[2])
+    assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("jit", [False, True])
