@@ -171,3 +171,12 @@ def test_an_exponent_is_the_same_number_wherever_it_is_computed(formula, compile
         exact = np.logaddexp.reduce(exponents, axis=-1, initial=0.0)
         np.testing.assert_allclose(y, exact, rtol=1e-6)
         assert all(np.isfinite(cotangent).all() for cotangent in cotangents)
+
+
+@pytest.mark.parametrize("formula", [*FORMULAS, "sqrt(Sum(x[j]^2,j))"])
+def test_each_example_of_a_vectorized_map_is_tried(formula, compiled):
+    activation = compiled(formula)
+    x = np.random.default_rng(0).normal(size=(3, 64, 1024)).astype(np.float32)
+    x[1] *= np.float32(1e25)
+    for found, example in zip(tf.vectorized_map(activation, tf.constant(x)), x, strict=True):
+        np.testing.assert_allclose(found, activation(tf.constant(example)), rtol=1e-6, atol=1e-38)

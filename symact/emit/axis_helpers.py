@@ -13,19 +13,35 @@ def _shift(largest):
 def _tried(cheap, fits, safe):
     """The tensors ``cheap``; unless all of ``fits``, what ``safe`` computes.
 
-    In a loop of at most one turn, for of two branches XLA would compute both.
+    In a loop of at most one turn, for of two branches XLA would compute both. What
+    ends it is made of the condition, as ``tf.vectorized_map`` needs.
     """
-    misfit = tf.logical_not(tf.reduce_all(fits))
     return tf.while_loop(
-        lambda again, *_: again, lambda *_: (False, *safe()), (misfit, *cheap)
+        lambda again, *_: again,
+        lambda again, *_: (again & False, *safe()),
+        (tf.logical_not(tf.reduce_all(fits)), *cheap),
     )[1:]
+'''.strip(),
+    "_if_many": '''
+def _if_many(t, trial, plain):
+    """``trial()`` where ``t`` has many entries, else ``plain()``.
+
+    By the size at run time: the result is the same in every trace. A GPU would wait to
+    hear how a trial ended.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return plain()
+    size = t.shape.num_elements()
+    if size is None:
+        return tf.cond(tf.size(t) < 2**16, plain, trial)
+    return trial() if size >= 2**16 else plain()
 '''.strip(),
     "_shifted_terms": '''
 def _shifted_terms(t, axis, mask):
     """What exponents ``t`` are shifted by, the sum of the exponentials, and these.
 
-    A processor sums those of many entries as they are, and looks for the maximum only
-    where a sum is out of range. A GPU would wait to hear of that.
+    Those of many entries are summed as they are, and the maximum is looked for only
+    where a sum is out of range.
     """
 
     def by_maximum():
@@ -39,10 +55,7 @@ def _shifted_terms(t, axis, mask):
         fits = (total > 0.5) & (total < 2.0**100)
         return _tried((tf.zeros_like(total), total, e), fits, by_maximum)
 
-    if tf.config.list_physical_devices("GPU"):
-        return by_maximum()
-    # By the size at run time, which XLA knows: the result is the same in every trace.
-    return tf.cond(tf.size(t) < 2**16, by_maximum, as_they_are)
+    return _if_many(t, as_they_are, by_maximum)
 '''.strip(),
     "_centred_sum": '''
 def _centred_sum(t, axis, mask):
@@ -61,8 +74,8 @@ def _centred_sum(t, axis, mask):
 def _shifted_sum(t, axis, mask):
     """What exponents ``t`` are shifted by, and the sum of the exponentials.
 
-    A processor sums those of many entries as they are, and looks for the maximum only
-    where a sum is out of range. A GPU would wait to hear of that.
+    Those of many entries are summed as they are, and the maximum is looked for only
+    where a sum is out of range.
     """
 
     def by_maximum():
@@ -73,10 +86,7 @@ def _shifted_sum(t, axis, mask):
         fits = (total > 0.5) & (total < 2.0**40)
         return _tried((tf.zeros_like(total), total), fits, by_maximum)
 
-    if tf.config.list_physical_devices("GPU"):
-        return by_maximum()
-    # By the size at run time, which XLA knows: the result is the same in every trace.
-    return tf.cond(tf.size(t) < 2**16, by_maximum, as_they_are)
+    return _if_many(t, as_they_are, by_maximum)
 '''.strip(),
     "_sum_by_maximum": '''
 def _sum_by_maximum(t, axis, mask):
