@@ -2,7 +2,7 @@
 
 Sums of shifted exponentials and their shifts become one reduction that need not find a maximum. Any shift
 does by which the sum neither overflows nor vanishes; the emitted reduction tries 0 before it looks for the
-largest exponent. The exponentials are not 1 at most then, but some millions. So it is done only where nothing
+largest exponent. The exponentials are not 1 at most then, but may be huge. So it is done only where nothing
 is made of them but their sum and quotients by it (a weight near the largest number would overflow), or the
 logarithm of such quotients, for which a shift next to the logarithm of the sum is as good as the maximum.
 
