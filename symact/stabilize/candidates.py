@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import sympy as sp
 from symact.convert import to_graph, to_sympy
 from symact.derive import differentiate
 from symact.expressions import dag
-from symact.graph import Node, const, node, rebuild, var, walk
+from symact.graph import Node, const, exact, node, rebuild, var, walk
 from symact.stabilize.branches import resolve
 from symact.stabilize.compensated import compensated
 from symact.stabilize.cover import Ground, around_root, far_limits
@@ -76,10 +77,11 @@ def clamped(
     candidates: Iterable[Candidate], name: str, fmt: Format, *, any_parameters: bool = False
 ) -> Iterator[Candidate]:
     """Forms whose input is kept within bounds: those beyond which a function does not change any more, nor,
-    for ``any_parameters``, one of a small multiple of it; and those beyond which a multiple overflows."""
+    for ``any_parameters``, one of a multiple of it; and those beyond which a multiple overflows."""
     x = var(name)
     for candidate in candidates:
-        for bound in (*([] if any_parameters else [_SATURATED]), _LARGE, fmt.max * _FINITE):
+        changing = [_midway(candidate.graph, x, fmt)] if any_parameters else [_SATURATED, _LARGE]
+        for bound in (*changing, fmt.max * _FINITE):
             below, above = node("max", x, const(-bound)), node("min", x, const(bound))
             both = node("max", node("min", x, const(bound)), const(-bound))
             for inside in (below, above, both):
@@ -88,6 +90,36 @@ def clamped(
                     name=f"{candidate.name}, clamped",
                     graph=rebuild(candidate.graph, {x: inside}),
                 )
+
+
+def _midway(graph: Node, x: Node, fmt: Format) -> float:
+    """Where the highest power of ``x`` in ``graph`` is as far beyond the format's digits as within its range:
+    there is room for parameters that are large, and for small ones."""
+    growth: dict[Node, float] = {}
+    for current in walk([graph]):
+        inside = [growth[arg] for arg in current.args]
+        growth[current] = 1.0 if current is x else _growth(current, inside)
+    return float(2.0 ** int((math.log2(fmt.max) + fmt.digits) / 2 / max(1.0, *growth.values())))
+
+
+def _growth(current: Node, inside: list[float]) -> float:
+    """The power of x that ``current`` grows by, of what grows by the powers ``inside``."""
+    match current.op:
+        case "mul":
+            return sum(inside)
+        case "div":
+            return inside[0] - inside[1]
+        case "square":
+            return 2 * inside[0]
+        case "sqrt":
+            return inside[0] / 2
+        case "pow" if current.args[1].op == "const":
+            return inside[0] * float(exact(current.args[1]))
+        case "neg" | "abs" | "add" | "sub" | "max" | "min" | "rounded" | "keep":
+            return max(inside)
+        case "where":
+            return max(inside[1:])
+    return 0.0
 
 
 def capped(candidates: Iterable[Candidate], fmt: Format) -> Iterator[Candidate]:

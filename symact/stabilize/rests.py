@@ -5,6 +5,8 @@ from __future__ import annotations
 from symact.graph import Node, const, node
 
 ZERO = const(0)
+# The largest rest that counts; exponents whose rounding error is larger have no finite exponential.
+_LARGEST = 2.0**-6
 
 
 def added(one: Node, other: Node) -> Node:
@@ -29,5 +31,6 @@ def chosen(condition: Node, one: Node, other: Node) -> Node:
 
 
 def small(rest: Node) -> Node:
-    """None is left where infinities meet, and far out it does not matter any more."""
-    return rest if rest is ZERO else node("where", node("lt", node("abs", rest), 1), rest, 0)
+    """None is left where infinities meet, and of exponents that are far beyond the range, where a large one
+    would show beside a bound on the exponent."""
+    return rest if rest is ZERO else node("where", node("lt", node("abs", rest), _LARGEST), rest, 0)
