@@ -164,3 +164,45 @@ def test_exponentials_are_no_high_powers_of_a_common_one(exponents, found):
     x = sp.Symbol("x", real=True)
     total = sp.Add(*(sp.exp(sp.Rational(e) * x) for e in exponents))
     assert len(families_of(total, "x", 1.0)) == found
+
+
+# Quotients of two that vanish at 0: the limit of the value there, and of its slope, at w = 1.25.
+REMOVABLE = {
+    "sin(w*x)/x": (1.25, 0.0),
+    "(1-cos(w*x))/x": (0.0, 1.25**2 / 2),
+    "x/(exp(w*x)-1)": (0.8, -0.5),
+    "sin(5*x/4)/x": (1.25, 0.0),
+    "sin(x)^2/x^2": (1.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("formula", REMOVABLE)
+def test_the_limit_where_it_is_0_over_0(formula, jit, compiled):
+    parameters = {"w": 1.25} if "w" in formula else {}
+    activation = compiled(formula, params=parameters, trainable=tuple(parameters), order=1)
+    x = tf.constant([0.0, -0.0, 1e-30])
+
+    @tf.function(jit_compile=jit)
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = activation(x)
+        return y, tape.gradient(y, x)
+
+    for found, limit in zip(both(x), REMOVABLE[formula], strict=True):
+        np.testing.assert_allclose(found, [limit] * 3, rtol=4e-7, atol=2e-30)
+
+
+def test_far_outside_a_bound_there_is_room_for_parameters(compiled):
+    """x/sqrt(1+a·x²) was 0 where a·x² overflows; a softplus's slope was off beside its bounded exponent."""
+    activation = compiled("x/sqrt(1+a*x^2)", params={"a": 1.2}, trainable=("a",), order=1)
+    for a in (1e-6, 1e3, 1e9):
+        y = activation(tf.constant([1e15, -1e30]), a=tf.constant(a))
+        np.testing.assert_allclose(y, np.array([1, -1]) / np.sqrt(np.float32(a)), rtol=4e-7)
+    softplus = compiled("log(1+exp(b*(x-t)))/b", params={"b": 2.0, "t": 0.5}, trainable=("b", "t"), order=1)
+    x = tf.constant([1e3, 1e6, 1e9])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = softplus(x, b=30.0, t=0.7)
+    np.testing.assert_array_equal(tape.gradient(y, x), np.ones(3))

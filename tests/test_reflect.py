@@ -13,7 +13,7 @@ from symact.grammar import parse_text
 from symact.graph import const, node, steps, var
 from symact.stabilize import stabilize
 from symact.stabilize.formats import FLOAT32, FLOAT64
-from symact.stabilize.problem import pose
+from symact.stabilize.posed import pose
 from symact.stabilize.reflect import Reflection, both_halves, reflection, unfolded
 from symact.stabilize.regimes import Candidate, Regime
 from symact.stabilize.simulate import simulate

@@ -49,8 +49,7 @@ def for_all_parameters(
     candidates = tamed(forms)
     if target > ROUGH or problem.errors(candidates[0].graph).max() <= target:
         return single_form(problem, candidates[0], before)
-    # What is computed in a wider format has digits to lose.
-    for separation in [] if problem.fmt.working else _separations(problem):
+    for separation in _separations(problem):
         form = of_one_argument(separation, problem.fmt, target, search)
         candidates = sorted([form, *candidates], key=lambda c: price_of(problem, c, target))
         stable = _on_either_side(problem, candidates, target, before)

@@ -7,10 +7,13 @@ the smallest addition that makes them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import sympy as sp
 from flint import ctx
 
+from symact.convert import to_graph
 from symact.graph import Node, const, node, rebuild, var, walk
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.problem import Problem
@@ -19,6 +22,7 @@ from symact.stabilize.simulate import simulate
 # Where oddness is seen; and distances from a point at which its limit is seen.
 _SMALL = np.array([2.0**-9, 0.3, 1.25])
 _NEAR = (2.0**-300, 2.0**-900)
+_MOST_DERIVATIVES = 4
 
 
 def mended(graph: Node, problem: Problem, derivative: bool) -> Node:
@@ -92,16 +96,36 @@ def _with_finite_logarithms(graph: Node, problem: Problem, point: float, side: i
 
 
 def _with_limit(graph: Node, problem: Problem, point: float, side: int) -> Node:
-    """``graph`` with its limit from that side at ``point``, where it is 0/0 there: tanh(x)/x."""
-    if not all(np.isnan(at).all() for at in _at(graph, problem, np.array([point]))):
+    """``graph`` with its limit from that side at ``point``, where it is 0/0 there: tanh(x)/x, sin(w*x)/x."""
+    if not problem.is_undefined_at(point):
         return graph
+    sets = problem.parameter_sets
     with ctx.workprec(ctx.prec):
-        sets = problem.parameter_sets
         limits = [[problem.truth.side(point, side, p, near) for near in _NEAR] for p in sets]
-    value = limits[0][1]
-    if not all(_is_limit(value, approach, problem.fmt) for approach in limits):
+
+    def is_right(candidate: Node) -> bool:
+        found = _at(candidate, problem, np.array([point]))
+        return all(
+            _is_limit(float(at[0]), limit, problem.fmt) for at, limit in zip(found, limits, strict=True)
+        )
+
+    if is_right(graph):
         return graph
-    return node("where", node("eq", var(problem.name), const(point)), const(value), graph)
+    values = [*_limits(problem.expression, problem.name, point), const(limits[0][1])]
+    chosen = (node("where", node("eq", var(problem.name), const(point)), value, graph) for value in values)
+    return next(filter(is_right, chosen), graph)
+
+
+def _limits(expression: sp.Expr, name: str, point: float) -> Iterator[Node]:
+    """What a quotient of two that vanish may tend to at ``point``, by derivatives of both (de l'Hôpital)."""
+    x = sp.Symbol(name, real=True)
+    over, under = sp.fraction(sp.together(expression))
+    for _ in range(_MOST_DERIVATIVES):
+        over, under = sp.diff(over, x), sp.diff(under, x)
+        limit = (over / under).subs(x, sp.Rational(point))
+        if not limit.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+            yield to_graph(limit)
+            return
 
 
 def _is_limit(value: float, approach: list[float], fmt: Format) -> bool:
@@ -123,7 +147,9 @@ def _with_signed_zero(graph: Node, problem: Problem) -> Node:
     rising = right[0] > 0.0
     if np.array_equal(np.signbit(zeros), [not rising, rising]):
         return graph
-    return node("where", node("eq", x, 0), x if rising else -x, graph)
+    at_zero = node("eq", x, 0)
+    elsewhere = graph.args[2] if graph.op == "where" and graph.args[0] is at_zero else graph
+    return node("where", at_zero, x if rising else -x, elsewhere)
 
 
 def _close(computed: float, limit: float, fmt: Format) -> bool:

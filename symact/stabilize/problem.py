@@ -9,16 +9,14 @@ import numpy as np
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.derive import switches
 from symact.graph import Node
 from symact.stabilize.formats import Array, Format
-from symact.stabilize.sampling import edges, neighbourhood, roots, sample, switch_zeros
 from symact.stabilize.score import bits_of_error, ulp_error
 from symact.stabilize.simulate import simulate
-from symact.stabilize.smooth import Smooth, smooth
+from symact.stabilize.smooth import Smooth
 from symact.stabilize.truth import Truth
 
-_SEED = 20240229
+SEED = 20240229
 # Points in each binade at which forms are tried besides, where interpolation gives the truth; and those at
 # which choices are checked, and at which what was chosen is judged, with another seed.
 _DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 6144, 20240301
@@ -98,7 +96,7 @@ class Problem:
         self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
         self.smooth = smooth or Smooth(fmt, ())
-        self.dense = self._interpolated(_DENSITY, _SEED)
+        self.dense = self._interpolated(_DENSITY, SEED)
         self.checks = self._interpolated(_CHECKED_DENSITY, _CHECKED_SEED)
         self._look()
 
@@ -125,6 +123,12 @@ class Problem:
                 errors[self._closest] = np.maximum(errors[self._closest], around)
             self._errors[graph] = errors
         return self._errors[graph]
+
+    def is_undefined_at(self, point: float) -> bool:
+        """Whether the expression as written is, for all parameters."""
+        graph, at = to_graph(self.expression), np.array([point])
+        found = [simulate(graph, {self.name: at, **p}, self.fmt) for p in self.parameter_sets]
+        return bool(np.isnan(found).all())
 
     def errors_at(self, graph: Node, points: Array) -> Array:
         """Errors in ULP at these points, the worst over the parameter sets."""
@@ -267,39 +271,3 @@ def _parameter_sets(parameters: dict[str, float], fmt: Format) -> list[dict[str,
         {name: float(fmt.round(np.float64(value * scale))) for name, value in parameters.items()}
         for scale in _PARAMETER_SCALES
     ]
-
-
-def pose(
-    expression: sp.Expr,
-    name: str,
-    fmt: Format,
-    domain: tuple[float, float],
-    parameters: dict[str, float],
-    effort: int,
-    derivative: bool,
-    rough: bool,
-) -> Problem:
-    """The problem with its sample, closer around kinks and roots."""
-    points = sample(fmt, domain, effort, _SEED, around=[0.0])
-    zeros = [
-        zero
-        for switch in switches(expression)
-        for zero in switch_zeros(switch, name, points, fmt, parameters)
-    ]
-    kinks = frozenset(zeros if derivative else ())
-    truth = Truth(expression, name, kinks)
-    stretches = None if rough or parameters else smooth(truth, fmt, domain)
-    problem = Problem(expression, name, fmt, domain, parameters, points, kinks, truth, stretches)
-    special = zeros
-    if not rough:
-        parameter_set = problem.parameter_sets[0]
-        special = zeros + roots(problem.truth, points, problem.sample.values[0][0], fmt, **parameter_set)
-    near = np.concatenate(
-        [
-            edges(to_graph(expression), name, points, fmt, problem.parameter_sets[0]),
-            *(neighbourhood(fmt, point) for point in special),
-        ]
-    )
-    near = near[(near > domain[0]) & (near < domain[1])]
-    near = near[(np.abs(near) >= fmt.min_normal) | (near == 0)]
-    return problem.with_points(np.concatenate([points, near]))

@@ -19,7 +19,8 @@ from symact.stabilize.asymptotics import growth
 from symact.stabilize.candidates import ground, joined
 from symact.stabilize.formats import Array, Format
 from symact.stabilize.kernels import is_expensive, with_shared_kernels
-from symact.stabilize.problem import Problem, pose
+from symact.stabilize.posed import pose
+from symact.stabilize.problem import Problem
 from symact.stabilize.regimes import Candidate, Regime, assemble
 from symact.stabilize.rules import rewrite
 from symact.stabilize.shortfall import excess

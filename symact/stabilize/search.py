@@ -29,7 +29,8 @@ from symact.stabilize.formats import FLOAT32, Array, Format
 from symact.stabilize.kernels import with_shared_kernels
 from symact.stabilize.one_argument import Search
 from symact.stabilize.pieces import parity
-from symact.stabilize.problem import Problem, Score, pose
+from symact.stabilize.posed import pose
+from symact.stabilize.problem import Problem, Score
 from symact.stabilize.recheck import errors_of, failing, unseen
 from symact.stabilize.reflect import reflected
 from symact.stabilize.regimes import (
