@@ -32,6 +32,8 @@ Levels = Sequence[Sequence[Node]]
 # whose terms cancel more often.
 _BEARABLE_VALUE, _BEARABLE_GRADIENT = 4.0, 6.0
 _SEEDS = (5, 6, 7, 8)
+# Another round through all operations is worth its time where the last saved more than this leaves.
+_WORTH = 0.99
 # Nanoseconds of an element: for a cast, and for any operation in float64.
 _CAST, _WIDE = 0.02, 0.04
 # Sums of functions of elements take as long as those.
@@ -161,7 +163,7 @@ def _chosen(levels: Levels, judge: _Judge) -> Narrow:
     tried.sort(key=lambda n: _nanoseconds(n, False) - _nanoseconds(n, True))
     chosen = Narrow()
     least, before = _time(_cast(levels, chosen)), math.inf
-    while least < before:  # what was refused may do when its arguments are in float32
+    while least < _WORTH * before:  # what was refused may do when its arguments are in float32
         before = least
         for more in (m for current in tried for m in _with(chosen, current)):
             cast = _cast(levels, more)
