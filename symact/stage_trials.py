@@ -78,15 +78,18 @@ def with_trials(
     if len(levels) == 2:
         return [*map(list, levels)], [*kept]
     value, gradients, *rest = levels
+    nodes = dict.fromkeys(walk(value))
     exchanged: dict[Node, Node] = {}
-    for current in walk(value):
+    for current in nodes:
         if current.op == "scaled_sum" and current.args[0].name in inputs and current.args[1] == const(2):
             exchanged[current] = node("scaled_squares", current.args[0], current.args[2])
-        if current.op == "exp" and (pair := _tried_sum(current.args[0])) is not None:
-            terms = node("shifted_terms", *pair.args)
-            exchanged[node("shift_of", pair)] = node("shift_of", terms)
-            exchanged[node("sum_of", pair)] = node("sum_of", terms)
-            exchanged[current] = node("terms_of", terms)
+        if current.op == "shifted_sum":
+            shift, terms = node("shift_of", current), node("shifted_terms", *current.args)
+            exponential = node("exp", current.args[0] - shift)
+            if exponential in nodes:
+                exchanged[shift] = node("shift_of", terms)
+                exchanged[node("sum_of", current)] = node("sum_of", terms)
+                exchanged[exponential] = node("terms_of", terms)
     found = [rebuild(current, exchanged) for current in kept]
     taken = dict(zip(kept, found, strict=True))
     return [
@@ -94,11 +97,3 @@ def with_trials(
         [rebuild(root, taken) for root in gradients],
         *map(list, rest),
     ], found
-
-
-def _tried_sum(distance: Node) -> Node | None:
-    """The tried sum whose terms are exp(``distance``)."""
-    shifts = [arg for arg in distance.args if arg.op == "shift_of"] if distance.op == "sub" else []
-    pair = shifts[0].args[0] if shifts else None
-    is_own = pair is not None and distance == pair.args[0] - shifts[0]
-    return pair if is_own and pair is not None and pair.op == "shifted_sum" else None
