@@ -97,7 +97,8 @@ def _with_finite_logarithms(graph: Node, problem: Problem, point: float, side: i
 
 def _with_limit(graph: Node, problem: Problem, point: float, side: int) -> Node:
     """``graph`` with its limit from that side at ``point``, where it is 0/0 there: tanh(x)/x, sin(w*x)/x."""
-    if not problem.is_undefined_at(point):
+    is_defined = any((~np.isnan(at)).any() for at in _at(graph, problem, np.array([point])))
+    if is_defined and not problem.is_undefined_at(point):
         return graph
     sets = problem.parameter_sets
     with ctx.workprec(ctx.prec):
@@ -123,7 +124,7 @@ def _limits(expression: sp.Expr, name: str, point: float) -> Iterator[Node]:
     for _ in range(_MOST_DERIVATIVES):
         over, under = sp.diff(over, x), sp.diff(under, x)
         limit = (over / under).subs(x, sp.Rational(point))
-        if not limit.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+        if not limit.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.AccumBounds):
             yield to_graph(limit)
             return
 
