@@ -8,6 +8,8 @@ from symact.graph import Node, walk
 from symact.stage_graphs import REDUCTIONS
 
 REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum", "centred_sum")
+# What of several results has one number for each vector.
+_REDUCED_PARTS = ("shift_of", "scale_of", "sum_of")
 
 
 def reduced_nodes(nodes: Collection[Node]) -> set[Node]:
@@ -20,3 +22,18 @@ def reduced_nodes(nodes: Collection[Node]) -> set[Node]:
         ):
             found.add(current)
     return found
+
+
+def spans_axis(root: Node, arrays: Collection[str]) -> bool:
+    """Whether ``root`` has a number for each element of ``arrays``, the names of tensors along the axis."""
+    found: set[Node] = set()
+    for current in walk([root]):
+        if current.op == "var":
+            spans = current.name in arrays
+        else:
+            spans = current.op not in (*REDUCING, *_REDUCED_PARTS) and any(
+                arg in found for arg in current.args
+            )
+        if spans:
+            found.add(current)
+    return root in found

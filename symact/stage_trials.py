@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from symact.graph import Node, const, node, rebuild, walk
+from symact.graph import Node, const, node, rebuild, var, variables, walk
+from symact.reduced import spans_axis
 
 
 def with_tried_shifts(levels: Sequence[Sequence[Node]]) -> list[list[Node]]:
@@ -72,28 +73,46 @@ def with_trials(
 ) -> tuple[list[list[Node]], list[Node]]:
     """``levels``, and what the VJP takes from the value, with more that a trial spares.
 
-    Exponentials that a tried sum is made of are written to memory with it, where the value takes them too;
-    what is from the input to be squared and summed is tried in its own format.
+    Exponentials that a tried sum is made of are written to memory with it, where the value takes them too,
+    or where the VJP has no other use for the input: it is given them in its place. What is from the input
+    to be squared and summed is tried in its own format.
     """
     if len(levels) == 2:
         return [*map(list, levels)], [*kept]
     value, gradients, *rest = levels
-    nodes = dict.fromkeys(walk(value))
     exchanged: dict[Node, Node] = {}
-    for current in nodes:
+    given: list[Node] = []
+    for current in dict.fromkeys(walk(value)):
         if current.op == "scaled_sum" and current.args[0].name in inputs and current.args[1] == const(2):
             exchanged[current] = node("scaled_squares", current.args[0], current.args[2])
         if current.op == "shifted_sum":
             shift, terms = node("shift_of", current), node("shifted_terms", *current.args)
             exponential = node("exp", current.args[0] - shift)
-            if exponential in nodes:
+            spares = _spares_input(value, gradients, [*kept, exponential], inputs)
+            if spares:
+                given.append(exponential)
+            if spares or exponential in walk(value):
                 exchanged[shift] = node("shift_of", terms)
                 exchanged[node("sum_of", current)] = node("sum_of", terms)
                 exchanged[exponential] = node("terms_of", terms)
-    found = [rebuild(current, exchanged) for current in kept]
-    taken = dict(zip(kept, found, strict=True))
-    return [
-        [rebuild(root, exchanged) for root in value],
-        [rebuild(root, taken) for root in gradients],
-        *map(list, rest),
-    ], found
+    found = [rebuild(current, exchanged) for current in [*kept, *given]]
+    taken = dict(zip([*kept, *given], found, strict=True))
+    replaced = [rebuild(root, taken) for root in gradients]
+    if given:  # the exponentials, and not what they were computed from
+        names = {current: var(f"kept {at}") for at, current in enumerate(found)}
+        used = {name for root in replaced for name in variables(rebuild(root, names))}
+        found = [current for current in found if names[current].name in used]
+    return [[rebuild(root, exchanged) for root in value], replaced, *map(list, rest)], found
+
+
+def _spares_input(
+    value: Sequence[Node], gradients: Sequence[Node], kept: Sequence[Node], inputs: Collection[str]
+) -> bool:
+    """Whether ``gradients``, given what is ``kept``, need no input, and only the last of that is of its size.
+
+    A value of the input's size is kept in any case, by what it is passed to.
+    """
+    if any(spans_axis(current, inputs) for current in [*value, *kept[:-1]]):
+        return False
+    replaced = {current: var(f"kept {at}") for at, current in enumerate(kept)}
+    return all(variables(rebuild(root, replaced)).isdisjoint(inputs) for root in gradients)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from symact.compiler import translate
+from symact.reduced import spans_axis
 
 SHAPE = (2048, 1024)
 FORMULAS = {
@@ -180,3 +183,30 @@ def test_each_example_of_a_vectorized_map_is_tried(formula, compiled):
     x[1] *= np.float32(1e25)
     for found, example in zip(tf.vectorized_map(activation, tf.constant(x)), x, strict=True):
         np.testing.assert_allclose(found, activation(tf.constant(example)), rtol=1e-6, atol=1e-38)
+
+
+# Formula: what its VJP takes besides the upstream, and what it does not.
+TAKEN = {
+    "log(Sum(exp(x[j]),j))": ("kept", "x"),
+    "3*log(Sum(exp(x[j]),j))": ("kept", "x"),
+    "exp(x[i])/Sum(exp(x[j]),j)": ("kept", "x"),
+    "log(Sum(exp(x[j]),j))+Mean(x[j]^2,j)": ("x", None),
+    "x[i]-log(Sum(exp(x[j]),j))": ("x", None),
+}
+
+
+@pytest.mark.parametrize("formula", TAKEN)
+def test_exponentials_are_kept_in_place_of_the_input(formula, compiled):
+    taken, spared = TAKEN[formula]
+    head = re.search(r"def _gradient\((.*?)\):", compiled(formula).source, re.DOTALL)
+    arguments = re.findall(r"\w+", head.group(1))
+    assert taken in arguments
+    assert spared not in arguments
+
+
+@pytest.mark.parametrize("formula", TAKEN)
+def test_at_most_one_tensor_of_the_input_size_is_kept(formula):
+    schedule = translate(formula).schedule
+    for kept in schedule.kept.values():
+        whole = [n for n in kept if spans_axis(n, "x")]
+        assert len(whole) <= (TAKEN[formula][0] == "kept")

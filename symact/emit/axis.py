@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from symact.casts import wide_nodes
 from symact.emit.axis_helpers import HELPERS
@@ -16,16 +19,34 @@ from symact.formula import Formula
 from symact.graph import Node, rebuild, var, variables
 from symact.memory import doubled
 from symact.ops import OPS
+from symact.reduced import spans_axis
 from symact.schedule import AxisSchedule
 
 _TITLES = ("value", "gradient", "second_gradient")
 
 
+@dataclass(frozen=True)
+class _Level:
+    """The value, its VJP, or the VJP of that.
+
+    Attributes:
+        at: which of them.
+        bodies: by format, the lines of the function.
+        arguments: what the function takes. An input it has no use for is none of it: between forward and
+            backward that would be one tensor more.
+    """
+
+    at: int
+    bodies: dict[str, list[str]]
+    arguments: list[str]
+
+
 def emit_axis(schedule: AxisSchedule) -> str:
     """The source of a stand-alone module, as ``emit`` gives for elementwise formulas."""
     formula = schedule.formula
-    functions = [text for level in range(schedule.order + 1) for text in _functions(schedule, level)]
-    chain = [_differentiable(schedule, level) for level in range(schedule.order - 1, -1, -1)]
+    levels = [_level(schedule, at) for at in range(schedule.order + 1)]
+    functions = [text for level in levels for text in _functions(schedule, level)]
+    chain = [_differentiable(schedule, *pair) for pair in reversed(list(pairwise(levels)))]
     known = {**HELPERS, **KERNEL_HELPERS, **GRADIENT_HELPERS}
     called = helpers(known, functions)
     looped = HELPERS["_tried"] in called
@@ -68,22 +89,28 @@ def _results(formula: Formula, level: int) -> list[str]:
     return [*formula.variables, *(["upstream"] if level == 2 else [])]
 
 
-def _arguments(formula: Formula, level: int, *, kept: bool) -> list[str]:
+def _arguments(formula: Formula, level: int) -> list[str]:
     names = [*formula.inputs, *(p.name for p in formula.parameters), *upstreams(formula, level)]
-    return [*names, *(["kept"] if kept else []), "axis", "mask"]
+    return [*names, *(["kept"] if level == 1 else []), "axis", "mask"]
 
 
-def _functions(schedule: AxisSchedule, level: int) -> Iterator[str]:
+def _level(schedule: AxisSchedule, at: int) -> _Level:
+    bodies = {name: _body(schedule, at, name) for name in schedule.graphs}
+    used = {word for body in bodies.values() for line in body for word in re.findall(r"\w+", line)}
+    inputs = schedule.formula.inputs
+    return _Level(at, bodies, [n for n in _arguments(schedule.formula, at) if n in used or n not in inputs])
+
+
+def _functions(schedule: AxisSchedule, level: _Level) -> Iterator[str]:
     """The function of one level: one body, or one a format and a choice between them."""
-    formula, title = schedule.formula, _TITLES[level]
+    title, given = _TITLES[level.at], level.arguments
     jit = [JIT] if schedule.jit_compile else []
-    given = _arguments(formula, level, kept=level == 1)
-    if len(schedule.graphs) == 1:
-        yield "\n".join([*jit, *_definition(f"_{title}", given), *_body(schedule, level, "float64")])
+    if len(level.bodies) == 1:
+        yield "\n".join([*jit, *_definition(f"_{title}", given), *level.bodies["float64"]])
         return
-    for name in schedule.graphs:
-        yield "\n".join([*_definition(f"_{title}_{name}", given), *_body(schedule, level, name)])
-    lines = [f"    if {formula.inputs[0]}.dtype == tf.float64:"]
+    for name, body in level.bodies.items():
+        yield "\n".join([*_definition(f"_{title}_{name}", given), *body])
+    lines = [f"    if {given[0]}.dtype == tf.float64:"]
     lines += [f"    {line}" for line in _call(f"return _{title}_float64(", given, 8)]
     lines += _call(f"return _{title}_float32(", given, 4)
     yield "\n".join([*jit, *_definition(f"_{title}", given), *lines])
@@ -105,9 +132,10 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
     if level == 1 and _keeps_result(schedule):
         (result,) = schedule.graphs[format_name][0]
         kept = [result, *(current for current in kept if current is not result)]
-    taken = {*_arguments(formula, level, kept=True), "tf", "keras", formula.name, "length", "position"}
+    taken = {*_arguments(formula, level), "kept", "tf", "keras", formula.name, "length", "position"}
     lines: list[str] = []
     wide: set[str] = set()
+    fits = [_fits(root, formula, level) for root in roots]
     if level == 1 and kept:
         names = _kept_names(kept, taken)
         wide_results = wide_nodes(kept)
@@ -126,7 +154,8 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
         lines.append(f"position = _position({first}, axis)")
     narrow = format_name == "float32" and not schedule.widened
     unfused = doubled(schedule.graphs[format_name], formula.inputs) if level < 2 else set()
-    statements, texts = bodies(whole, first, taken, narrow=narrow, wide=wide, unfused=unfused)
+    typed = first if level == 0 or first in used else "upstream"
+    statements, texts = bodies(whole, typed, taken, narrow=narrow, wide=wide, unfused=unfused)
     lines += statements
     if level == 0:
         if not variables(roots[0]) & {*formula.inputs}:
@@ -138,14 +167,25 @@ def _body(schedule: AxisSchedule, level: int, format_name: str) -> list[str]:
     else:
         likes = _results(formula, level)
         summed = [
-            f"_summed_to({text}, {like})" if root.op != "const" else _constant(root, text, like)
-            for root, text, like in zip(roots, texts, likes, strict=True)
+            text if fit else _summed(root, text, like)
+            for root, text, like, fit in zip(roots, texts, likes, fits, strict=True)
         ]
         lines += wrapped_return(summed, 4)
     return [f"    {line}" for line in lines]
 
 
-def _constant(root: Node, text: str, like: str) -> str:
+def _fits(root: Node, formula: Formula, level: int) -> bool:
+    """Whether a cotangent has the shape of what it is of: of several tensors one may have been broadcast."""
+    if len(formula.inputs) > 1 or formula.parameters:
+        return False
+    given = [f"upstream_{name}_{level}" for name in formula.inputs if level > 1]
+    return spans_axis(root, [*formula.inputs, *given, *(["upstream"] if formula.keeps_axis else [])])
+
+
+def _summed(root: Node, text: str, like: str) -> str:
+    """The text of a cotangent in the shape of ``like``."""
+    if root.op != "const":
+        return f"_summed_to({text}, {like})"
     if root.value == 0:
         return f"tf.zeros_like({like})"
     return f"_summed_to(tf.constant({text}, {like}.dtype), {like})"
@@ -178,9 +218,9 @@ def _renamed(root: Node, formula: Formula, level: int) -> Node:
     return rebuild(root, {var(f"upstream_{v}_{level}"): var(f"upstream_{v}") for v in formula.variables})
 
 
-def _differentiable(schedule: AxisSchedule, level: int) -> str:
+def _differentiable(schedule: AxisSchedule, own_level: _Level, next_level: _Level) -> str:
     """A function of tensors alone, with its gradient: axis, mask and the like are around it."""
-    formula, title = schedule.formula, _TITLES[level]
+    formula, level, title = schedule.formula, own_level.at, _TITLES[own_level.at]
     fixed = [p.name for p in formula.parameters if not p.trainable]
     outer = [*fixed, *(["kept"] if level else []), "axis", "mask"]
     inner = [*formula.variables, *upstreams(formula, level)]
@@ -190,9 +230,9 @@ def _differentiable(schedule: AxisSchedule, level: int) -> str:
     # What TensorFlow differentiates itself must see how what is kept follows from the inputs.
     called = f"_{title}" if level == 0 and last else f"_untaped(_{title})"
     results = "cotangents" if level else f"{formula.result}, kept"
-    own = _call(f"{results} = {called}(", _arguments(formula, level, kept=level == 1), 8)
+    own = _call(f"{results} = {called}(", own_level.arguments, 8)
     if last:
-        call = _call(f"return _{following}(", _arguments(formula, level + 1, kept=level == 0), 12)
+        call = _call(f"return _{following}(", next_level.arguments, 12)
     else:
         wrapped = ", ".join([*fixed, "kept", "axis", "mask"])
         call = [f"    differentiable = _differentiable_{following}({wrapped})"]
