@@ -115,23 +115,29 @@ def node(op: str, *args: Node | int | float) -> Node:
 
 
 def walk(roots: Iterable[Node]) -> Iterator[Node]:
-    """Every distinct node below ``roots``, arguments before what uses them; no recursion."""
+    """Every distinct node below ``roots``, arguments before what uses them."""
+    return iter(_ordered(tuple(roots)))
+
+
+def steps(root: Node) -> tuple[Node, ...]:
+    """The distinct nodes below ``root``, arguments before what uses them, and ``root`` last."""
+    return _ordered((root,))
+
+
+@lru_cache(maxsize=4096)
+def _ordered(roots: tuple[Node, ...]) -> tuple[Node, ...]:
+    found: list[Node] = []
     seen: set[int] = set()
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:  # no recursion: chains may be long
         current, ready = stack.pop()
         if ready:
-            yield current
+            found.append(current)
         elif id(current) not in seen:
             seen.add(id(current))
             stack.append((current, True))
             stack.extend((arg, False) for arg in reversed(current.args))
-
-
-@lru_cache(maxsize=4096)
-def steps(root: Node) -> tuple[Node, ...]:
-    """The distinct nodes below ``root``, arguments before what uses them, and ``root`` last."""
-    return tuple(walk([root]))
+    return tuple(found)
 
 
 def rebuild(root: Node, replaced: Mapping[Node, Node]) -> Node:

@@ -187,9 +187,9 @@ def _time(cast: Levels) -> float:
     total = 0.0
     for roots in cast:
         wide = wide_nodes(roots)
-        nodes = list(walk(roots))
-        reduced = reduced_nodes(nodes)
-        total += sum(_nanoseconds(n, n in wide) for n in nodes if n not in reduced or n.op in _TIMED_AS)
+        reduced = reduced_nodes(roots)
+        timed = (n for n in walk(roots) if n not in reduced or n.op in _TIMED_AS)
+        total += sum(_nanoseconds(n, n in wide) for n in timed)
     return total
 
 

@@ -7,7 +7,7 @@ the smallest addition that makes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
@@ -117,7 +117,8 @@ def _with_limit(graph: Node, problem: Problem, point: float, side: int) -> Node:
     return next(filter(is_right, chosen), graph)
 
 
-def _limits(expression: sp.Expr, name: str, point: float) -> Iterator[Node]:
+@lru_cache(maxsize=64)
+def _limits(expression: sp.Expr, name: str, point: float) -> tuple[Node, ...]:
     """What a quotient of two that vanish may tend to at ``point``, by derivatives of both (de l'Hôpital)."""
     x = sp.Symbol(name, real=True)
     over, under = sp.fraction(sp.together(expression))
@@ -125,8 +126,8 @@ def _limits(expression: sp.Expr, name: str, point: float) -> Iterator[Node]:
         over, under = sp.diff(over, x), sp.diff(under, x)
         limit = (over / under).subs(x, sp.Rational(point))
         if not limit.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.AccumBounds):
-            yield to_graph(limit)
-            return
+            return (to_graph(limit),)
+    return ()
 
 
 def _is_limit(value: float, approach: list[float], fmt: Format) -> bool:

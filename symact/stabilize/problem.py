@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import sympy as sp
@@ -51,20 +52,21 @@ class Sample:
 
     points: Array
     values: list[tuple[Array, Array]]
-    parts: list[dict[Node, Array]]
+    parts: dict[Node, Array] = field(default_factory=dict)
     errors: dict[Node, Array] = field(default_factory=dict)
     excused: Array | None = None
 
-    @classmethod
-    def of(cls, points: Array, values: list[tuple[Array, Array]]) -> Sample:
-        return cls(points, values, [{} for _ in values])
+    @cached_property
+    def truth(self) -> tuple[Array, Array]:
+        """``values`` as arrays, a row for each set of parameters."""
+        return np.stack([high for high, _ in self.values]), np.stack([low for _, low in self.values])
 
     def between(self, low: float, high: float) -> Sample:
         """Those of the points that lie in [low, high]."""
         inside = (self.points >= low) & (self.points <= high)
         if inside.all():
             return self
-        return Sample.of(self.points[inside], [(v[inside], rest[inside]) for v, rest in self.values])
+        return Sample(self.points[inside], [(v[inside], rest[inside]) for v, rest in self.values])
 
 
 class Problem:
@@ -92,7 +94,7 @@ class Problem:
         self.parameter_sets = _parameter_sets(parameters, fmt)
         self.truth = truth or Truth(expression, name, kinks)
         self.points = points
-        self._latest = Sample.of(np.zeros(0), [(np.zeros(0), np.zeros(0))] * len(self.parameter_sets))
+        self._latest = Sample(np.zeros(0), [(np.zeros(0), np.zeros(0))] * len(self.parameter_sets))
         self.sample = self._sampled(points)
         self.kinks = sorted(kinks)
         self.smooth = smooth or Smooth(fmt, ())
@@ -147,28 +149,28 @@ class Problem:
     def _sampled(self, points: Array) -> Sample:
         # Two forms are often compared at the same points, one after the other.
         if not np.array_equal(points, self._latest.points):
-            self._latest = Sample.of(points, [self.truth.at(points, **p) for p in self.parameter_sets])
+            self._latest = Sample(points, [self.truth.at(points, **p) for p in self.parameter_sets])
         return self._latest
 
     def _interpolated(self, density: int, seed: int) -> Sample:
         points, values = self.smooth.sample(density, seed)
-        return Sample.of(points, [(values, np.zeros(values.shape))])
+        return Sample(points, [(values, np.zeros(values.shape))])
 
     def errors_in(self, graph: Node, sample: Sample) -> Array:
         if graph in sample.errors:
             return sample.errors[graph]
-        points, worst = sample.points, np.zeros(sample.points.shape)
-        for parameters, (high, low), parts in zip(
-            self.parameter_sets, sample.values, sample.parts, strict=True
-        ):
-            computed = simulate(graph, {self.name: points, **parameters}, self.fmt, parts)
-            errors = ulp_error(computed, high, low, self.fmt)
-            if parameters:  # its factors are flushed to zero earlier
-                vanishing = (np.abs(high) < _VANISHING * self.fmt.min_normal) & (computed == 0.0)
-                errors = np.where(vanishing, 0.0, errors)
-            worst = np.maximum(worst, self._forgive_subgradients(errors, computed, points, parameters))
-        sample.errors[graph] = worst
-        return worst
+        points, (high, low) = sample.points, sample.truth
+        columns = {n: np.array([[p[n]] for p in self.parameter_sets]) for n in self.parameters}
+        computed = simulate(graph, {self.name: points, **columns}, self.fmt, sample.parts)
+        errors = ulp_error(np.broadcast_to(computed, high.shape), high, low, self.fmt)
+        if columns:  # its factors are flushed to zero earlier
+            vanishing = (np.abs(high) < _VANISHING * self.fmt.min_normal) & (computed == 0.0)
+            errors = np.where(vanishing, 0.0, errors)
+        if self.kinks:
+            rows = zip(errors, np.broadcast_to(computed, high.shape), self.parameter_sets, strict=True)
+            errors = np.stack([self._forgive_subgradients(e, c, points, p) for e, c, p in rows])
+        sample.errors[graph] = errors.max(axis=0)
+        return sample.errors[graph]
 
     def _forgive_subgradients(
         self, errors: Array, computed: Array, points: Array, parameters: dict[str, float]
@@ -259,7 +261,7 @@ class Problem:
         ((high, low),) = self.dense.values
         low = np.concatenate([low, np.zeros(points.shape)])[order]
         high = np.concatenate([high, values])[order]
-        other.dense = Sample.of(np.concatenate([self.dense.points, points])[order], [(high, low)])
+        other.dense = Sample(np.concatenate([self.dense.points, points])[order], [(high, low)])
         other._look()
         return other
 

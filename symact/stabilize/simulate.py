@@ -43,7 +43,8 @@ def simulate(
 
     Args:
         root: a graph.
-        values: numbers of ``fmt`` for every variable: arrays of one shape, or floats.
+        values: numbers of ``fmt`` for every variable: arrays of one shape, or floats; and of parameters
+            a column each, for a row of results to every one of its numbers.
         fmt: the format of every intermediate result, or else of the result alone (``fmt.working``).
         memo: results of nodes at the same values, kept between calls; extended here.
     """
@@ -53,7 +54,7 @@ def simulate(
     with np.errstate(all="ignore"):
         for current in steps(root):
             if current not in done:
-                done[current] = _apply(current, done, values, working, shape)
+                done[current] = _apply(current, done, values, working, shape[-1:])
         result = done[root] if working is fmt else fmt.round(done[root])
         return np.broadcast_to(result, shape)
 
