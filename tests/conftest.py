@@ -7,12 +7,29 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import symact
+
+SLOW = Path(__file__).with_name("slow.txt")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    lines = [line for line in SLOW.read_text().splitlines() if not line.startswith("#")]
+    named = set()
+    for item in items:
+        for line in lines:
+            if item.nodeid.startswith(line):
+                item.add_marker(pytest.mark.slow)
+                named.add(line)
+    unknown = sorted({*lines} - named)
+    if unknown and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        raise pytest.UsageError(f"{SLOW.name} names no test: {unknown[0]}")
 
 
 @pytest.fixture(scope="session", autouse=True)

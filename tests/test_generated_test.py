@@ -35,13 +35,7 @@ def run(*command: str, cwd) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=dict(os.environ))
 
 
-# Formulas that take a quarter of a minute to compile.
-SLOW = {"with_roots"}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FORMULAS]
-)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_it_passes_beside_its_module_without_symact(name, tmp_path):
     done = CliRunner().invoke(
         cli, ["generate", *FORMULAS[name], "-o", str(tmp_path / f"{name}.py"), "--with-test"]
