@@ -63,7 +63,7 @@ def value_and_gradient():
     import tensorflow as tf
 
     def of(activation: Any, jit_compile: bool) -> Any:
-        @tf.function(jit_compile=jit_compile)
+        @tf.function(autograph=False, jit_compile=jit_compile)
         def both(x: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(x)

@@ -47,7 +47,7 @@ def test_values_and_gradients_by_all(formula, dtype, xla, compiled):
     points = points[np.abs(points) < 1e30]
     x = tf.constant(points, dtype)
 
-    @tf.function(jit_compile=xla)
+    @tf.function(autograph=False, jit_compile=xla)
     def run(x, weights):
         with tf.GradientTape() as tape:
             tape.watch([x, weights])
@@ -110,7 +110,7 @@ def _rests(mode):
     return (
         rests
         if mode == "eager"
-        else _COMPILED.setdefault(mode, tf.function(rests, jit_compile=mode == "xla"))
+        else _COMPILED.setdefault(mode, tf.function(rests, autograph=False, jit_compile=mode == "xla"))
     )
 
 

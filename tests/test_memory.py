@@ -70,7 +70,7 @@ def test_what_xla_writes(compiled, formula):
     shape = (8, 1024)
     inputs = [tf.random.stateless_normal(shape, (0, at)) for at, _ in enumerate(options.get("inputs", "x"))]
 
-    @tf.function(jit_compile=True)
+    @tf.function(autograph=False, jit_compile=True)
     def whole(upstream, *inputs):
         with tf.GradientTape() as tape:
             tape.watch(inputs)

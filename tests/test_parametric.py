@@ -183,7 +183,7 @@ def test_the_limit_where_it_is_0_over_0(formula, jit, compiled):
     activation = compiled(formula, params=parameters, trainable=tuple(parameters), order=1)
     x = tf.constant([0.0, -0.0, 1e-30])
 
-    @tf.function(jit_compile=jit)
+    @tf.function(autograph=False, jit_compile=jit)
     def both(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
