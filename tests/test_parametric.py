@@ -11,7 +11,8 @@ import tensorflow as tf
 import symact
 from symact.graph import var
 from symact.parse import parse
-from symact.stabilize.exponential import families_of
+from symact.stabilize.divided import divided
+from symact.stabilize.exponentials import families_of
 from symact.stabilize.formats import FLOAT32
 from symact.stabilize.rests import small
 from symact.stabilize.simulate import simulate
@@ -29,6 +30,13 @@ CASES = {
     "(x**r - 1)/r": ({"r": 0.25}, {"r": 0.6}, (0, "oo")),
     "x**h/(c**h + x**h)": ({"h": 2.5, "c": 1.5}, {"h": 1.25, "c": 0.3}, (0, "oo")),
     "x/(1 + Abs(x)**k)**(1/k)": ({"k": 1.5}, {"k": 3.0}, None),
+    # Several exponentials, of which only some hold a parameter; differences that vanish with x.
+    "(exp(a*x)-exp(-x))/(exp(a*x)+exp(-x))": ({"a": 1.0}, {"a": 0.3}, None),
+    "log(1+a*exp(x))-log(1+a)": ({"a": 1.0}, {"a": 0.3}, None),
+    "log(1+exp(a*x))-log(1+exp(-x))": ({"a": 1.0}, {"a": 0.5}, None),
+    "x*(1-exp(-a*x))/(1+exp(-x))": ({"a": 1.0}, {"a": 0.3}, None),
+    "log(cosh(a*x))-log(cosh(x))": ({"a": 2.0}, {"a": 0.5}, None),
+    "1/(1+exp(-a*x))-1/(1+exp(-x))": ({"a": 2.0}, {"a": 0.5}, None),
     "1 - (1 - x**p)**q": ({"p": 1.5, "q": 2.5}, {"p": 2.25, "q": 1.25}, (0, 1)),
 }
 MAGNITUDES = [0.0, 1e-30, 1e-9, 3e-4, 0.02, 0.3, 0.999, 1.001, 2.6, 7.0, 30.0, 101.0, 1e3, 2e5, 1e10]
@@ -55,7 +63,18 @@ def _exact(expression, point):
         return mp.mpf(function(*values))
 
 
-# They compile for half a minute.
+# Formulas, and one of what they are divided through by their exponentials.
+DIVIDED = {
+    "(exp(a*x)-exp(-x))/(exp(a*x)+exp(-x))": "(exp(x*(a+1))-1)/(exp(x*(a+1))+1)",
+    "(3*exp(a*x)-exp(2*x))/(exp(a*x)+exp(2*x))": "(3*exp(x*(a-2))-1)/(exp(x*(a-2))+1)",
+    "exp(a*x+x)/(exp(a*x)+exp(x))^2": "exp(x*(a-1))/(exp(x*(a-1))+1)^2",
+}
+
+
+@pytest.mark.parametrize("formula", DIVIDED)
+def test_quotients_are_divided_through(formula):
+    found, expected = (parse(f, params={"a": 1.0}).expression for f in (formula, DIVIDED[formula]))
+    assert expected in [sp.factor_terms(other) for other in divided(found)]
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["defaults", "others"])

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
 
 from symact.stabilize.branches import resolve
 from symact.stabilize.candidates import (
@@ -15,6 +20,7 @@ from symact.stabilize.candidates import (
     saturated_halves,
     with_exact_arguments,
 )
+from symact.stabilize.divided import divided
 from symact.stabilize.one_argument import Search, Separation, of_one_argument, separated_by_argument
 from symact.stabilize.parametric import POINT
 from symact.stabilize.problem import Problem, Score
@@ -24,6 +30,8 @@ from symact.stabilize.stable import Stable, built, price_of, single_form
 
 # Forms whose input is kept within bounds: the best ones; and whose arguments are compensated.
 _MOST_CLAMPED, _MOST_COMPENSATED = 3, 12
+# How far from 0 another form may begin: sizes at which exponentials of the input are moderate, or in range.
+_CUTS = (0.25, 1.0, 4.0, 16.0, 64.0)
 
 
 def for_all_parameters(
@@ -65,24 +73,50 @@ def for_all_parameters(
 
 
 def _separations(problem: Problem) -> Iterator[Separation]:
-    """Those of the formula, and of what it is on either side of 0 where it has branches."""
+    """Those of the formula, and of what it is on either side of 0 where it has branches; each once."""
     sides = [resolve(problem.expression, problem.name, side * POINT) for side in (-1, 1)]
-    for expression in dict.fromkeys([problem.expression, *sides]):
-        yield from separated_by_argument(expression)
+    whole = dict.fromkeys([problem.expression, *sides])
+    seen = set()
+    for expression in [*whole, *chain.from_iterable(map(divided, whole))]:
+        for separation in separated_by_argument(expression):
+            if separation not in seen:
+                seen.add(separation)
+                yield separation
 
 
 def _on_either_side(problem: Problem, candidates: list[Candidate], target: float, before: Score) -> Stable:
-    """The first of the ``candidates``, or the best on either side of 0 where that errs much less."""
+    """The first of the ``candidates``, or the best on either side of 0, and next to it, where that errs much
+    less."""
     single, *_ = candidates
     below, most = float(problem.fmt.number(-1)), problem.fmt.max
-    regimes, halved = [], False
+    errors = np.array([problem.errors(c.graph) for c in candidates])
+    prices = problem.weights * price(errors, target)
+
+    def within(low: float, high: float) -> npt.NDArray[np.bool_]:
+        return (problem.points >= low) & (problem.points <= high)
+
+    def best(low: float, high: float) -> tuple[float, Regime]:
+        sums = prices[:, within(low, high)].sum(axis=1)
+        return float(sums.min()), Regime(low, high, candidates[int(sums.argmin())])
+
+    regimes: list[Regime] = []
+    halved = False
     for low, high in ((-most, below), (0.0, most)):
-        side = (problem.points >= low) & (problem.points <= high)
-        weights = problem.weights[side]
-        prices = {
-            c: float((weights * price(problem.errors(c.graph)[side], target)).sum()) for c in candidates
-        }
-        best = min(candidates, key=lambda c: prices[c])
-        halved = halved or prices[best] < prices[single] / 2
-        regimes.append(Regime(low, high, best))
+        alone = float(prices[0, within(low, high)].sum())
+        total, one = best(low, high)
+        chosen = [one]
+        cuts = [math.copysign(cut, low) for cut in _CUTS]
+        if problem.errors(one.candidate.graph)[within(low, high)].max(initial=0.0) <= target:
+            cuts = []
+        for cut in cuts:
+            (left, nearer), (right, farther) = best(low, _before(problem, cut)), best(cut, high)
+            if left + right < total / 2:
+                total, chosen = left + right, [nearer, farther]
+        halved = halved or total < alone / 2
+        regimes += chosen
     return built(problem, tuple(regimes), 0, before) if halved else single_form(problem, single, before)
+
+
+def _before(problem: Problem, number: float) -> float:
+    """The next smaller number."""
+    return float(problem.fmt.number(problem.fmt.ordinal(number) - 1))

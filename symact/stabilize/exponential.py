@@ -8,104 +8,24 @@ exponential, by construction. Where 1 - t cancels, t = 1 + m with m = expm1(-|u|
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
-import numpy as np
 import sympy as sp
 
 from symact.convert import to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
 from symact.log1p import Log1p
+from symact.stabilize.exponentials import Exponentials, families_of, minus_magnitude, to_exponentials
 from symact.stabilize.fractions import multiplied_out, over_one_denominator, rationalized
-from symact.stabilize.truth import Truth
 
-# Above this size SymPy's polynomial arithmetic takes seconds; and with powers above this of an exponential.
+# Above this size SymPy's polynomial arithmetic takes seconds.
 _MOST_NODES = 150
-_HIGHEST_POWER = 12
 # Keeps exponentials in range where results are that a polynomial multiplies them to. Of all about as large,
 # exp(-37) is closest to a float32 and to a float64: a hundredth of a rounding error off.
 _SHIFT = 37
 _UNDEFINED = (sp.oo, -sp.oo, sp.zoo, sp.nan)
-
-_HYPERBOLIC = {
-    sp.tanh: lambda e: (e**2 - 1) / (e**2 + 1),
-    sp.coth: lambda e: (e**2 + 1) / (e**2 - 1),
-    sp.sinh: lambda e: (e - 1 / e) / 2,
-    sp.cosh: lambda e: (e + 1 / e) / 2,
-    sp.sech: lambda e: 2 * e / (e**2 + 1),
-    sp.csch: lambda e: 2 * e / (e**2 - 1),
-}
-
-
-def to_exponentials(expression: sp.Expr) -> sp.Expr:
-    """Hyperbolic functions as exponentials (``tanh(log(v))`` gets rational in v), sinc as a quotient."""
-
-    def visit(current: sp.Basic) -> sp.Basic:
-        if isinstance(current, sp.sinc):
-            return sp.sin(current.args[0]) / current.args[0]
-        spelled = _HYPERBOLIC.get(type(current))
-        return spelled(sp.exp(current.args[0])) if spelled else current
-
-    return rewrite(expression, visit)
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Exponentials whose exponents are integer multiples of one: exp(k·u) = t**(-k·sign)."""
-
-    exponent: sp.Expr
-    sign: int
-    symbol: sp.Symbol
-
-    def spelled(self, argument: sp.Expr) -> sp.Expr | None:
-        """exp(argument) as a power of the symbol, or None if it is not of this family."""
-        ratio = sp.cancel(argument / self.exponent)
-        return self.symbol ** (-ratio * self.sign) if ratio.is_Integer else None
-
-    @property
-    def magnitude(self) -> sp.Expr:
-        return self.sign * self.exponent
-
-
-def families_of(expression: sp.Expr, name: str, point: float, signs: tuple[int, ...] = ()) -> list[_Family]:
-    """The exponentials of ``expression`` gathered by common exponent, signed as at ``point``.
-
-    exp(2.4·x) and exp(x/3), powers 36 and 5 of one, are left apart.
-
-    Exponents with parameters have the ``signs``, one after the other, or as many as there are; the
-    others that of ``point``.
-    """
-    given = iter(signs)
-    symbol = sp.Symbol(name, real=True)
-    groups: list[list[sp.Expr]] = []
-    for current in dag(expression):
-        if not (isinstance(current, sp.exp) and symbol in current.free_symbols):
-            continue
-        argument = current.args[0]
-        for group in groups:
-            base = _common([*group, argument])
-            if base and all(abs(sp.cancel(one / base)) <= _HIGHEST_POWER for one in (*group, argument)):
-                group.append(argument)
-                break
-        else:
-            groups.append([argument])
-    families = []
-    for i, base in enumerate(filter(None, map(_common, groups))):
-        if base.free_symbols == {symbol}:
-            value = float(Truth(base, name).at(np.float64(point))[0])
-        else:
-            value = next(given, point)
-        families.append(_Family(base, 1 if value > 0 else -1, sp.Symbol(f"t{i}", positive=True)))
-    return families
-
-
-def _common(exponents: list[sp.Expr]) -> sp.Expr | None:
-    """The largest of which ``exponents`` are integer multiples; None where there is none."""
-    ratios = [sp.cancel(exponent / exponents[0]) for exponent in exponents]
-    rational = all(ratio.is_Rational for ratio in ratios)
-    return exponents[0] * abs(sp.gcd_list(ratios)) if rational else None
 
 
 @lru_cache(maxsize=256)
@@ -144,7 +64,7 @@ def far_out(expression: sp.Expr, name: str, point: float) -> tuple[Node, int, sp
     power, limit = _leading(over_one_denominator(sp.factor_terms(spelled)), family.symbol)
     if limit is None or not (power.is_Integer and power >= 0):
         return None
-    return _minus_magnitude(family), int(power), limit
+    return minus_magnitude(family), int(power), limit
 
 
 def _leading(fraction: sp.Expr, t: sp.Symbol) -> tuple[sp.Expr, sp.Expr | None]:
@@ -181,13 +101,14 @@ def _half_line(
         yield from _halved_exponent(fraction, families, family)
         shifted = fraction.subs(family.symbol, 1 + family.symbol)
         yield "expm1(-|u|)", _graph(over_one_denominator(shifted), families, {family: "expm1"})
+    yield from _joint_exponent(fraction, families)
     symbol = sp.Symbol(name, real=True)
     if symbol in fraction.free_symbols:
         yield from _reciprocal(fraction, spelled, symbol, point, families)
 
 
 def _halved_exponent(
-    fraction: sp.Expr, families: list[_Family], family: _Family
+    fraction: sp.Expr, families: list[Exponentials], family: Exponentials
 ) -> Iterator[tuple[str, Node]]:
     """t**k·g as s·(s·g) with s² = t**k: the power of t leaves the normal range before the whole does."""
     t = family.symbol
@@ -195,21 +116,34 @@ def _halved_exponent(
     if power == 0 or not power.is_Integer:
         return
     rest = fraction / t**power
-    root = node("exp", _minus_magnitude(replace(family, exponent=family.exponent * abs(power) / 2)))
+    root = node("exp", minus_magnitude(replace(family, exponent=family.exponent * abs(power) / 2)))
     if power < 0:
         root = const(1) / root
     yield "exp(-|u|/2)²", root * (root * _graph(rest, families, {}))
     # So far out that there is nothing left of t beside 1; the shift is exact there.
     if power > 0 and limit is not None:
-        exponent = _minus_magnitude(replace(family, exponent=family.exponent * power))
+        exponent = minus_magnitude(replace(family, exponent=family.exponent * power))
         far = _graph(limit, families, {})
         moderate = node("exp", exponent + const(_SHIFT)) * far
         yield "exp(s-|u|), far out", const(sp.exp(-_SHIFT)) * node("rounded", moderate)
         yield "exp(-|u|/2)², far out", root * (root * far)
 
 
+def _joint_exponent(fraction: sp.Expr, families: list[Exponentials]) -> Iterator[tuple[str, Node]]:
+    """t**j·u**k·g as s·(s·g), with s² = t**j·u**k as one exponential: where one overflows and the other
+    vanishes the product may be a number."""
+    powers = {family: _leading(fraction, family.symbol)[0] for family in families}
+    powers = {family: power for family, power in powers.items() if power != 0}
+    if len(powers) < 2 or not all(power.is_Integer for power in powers.values()):
+        return
+    rest = fraction / sp.Mul(*(family.symbol**power for family, power in powers.items()))
+    first, *others = (const(power / 2) * minus_magnitude(family) for family, power in powers.items())
+    root = node("exp", sum(others, first))
+    yield "exp(u+v)", root * (root * _graph(rest, families, {}))
+
+
 def _reciprocal(
-    fraction: sp.Expr, spelled: sp.Expr, symbol: sp.Symbol, point: float, families: list[_Family]
+    fraction: sp.Expr, spelled: sp.Expr, symbol: sp.Symbol, point: float, families: list[Exponentials]
 ) -> Iterator[tuple[str, Node]]:
     """The form in u = 1/|x|, whose powers vanish where those of x overflow."""
     reciprocal = sp.Symbol("u_", positive=True)
@@ -225,7 +159,7 @@ def _reciprocal(
         yield name, rebuild(_graph(turned, families, {}), {var(reciprocal.name): inverse})
 
 
-def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:
+def _spell(expression: sp.Expr, families: list[Exponentials]) -> sp.Expr:
     """``expression`` in powers of the families' symbols, logarithms freed of negative powers."""
 
     def visit(current: sp.Basic) -> sp.Basic:
@@ -241,7 +175,7 @@ def _spell(expression: sp.Expr, families: list[_Family]) -> sp.Expr:
     return rewrite(expression, visit)
 
 
-def _logarithm(logarithm: sp.Expr, families: list[_Family]) -> sp.Expr:
+def _logarithm(logarithm: sp.Expr, families: list[Exponentials]) -> sp.Expr:
     """log(t**-k · w) as k·|u| + log(w), with log1p where w tends to 1."""
     parts = _bounded(logarithm.args[0], families)
     if parts is None:
@@ -252,7 +186,7 @@ def _logarithm(logarithm: sp.Expr, families: list[_Family]) -> sp.Expr:
     return power * family.magnitude + rest + (sp.log(limit) if limit != 1 else 0)
 
 
-def _root(root: sp.Expr, families: list[_Family]) -> sp.Expr:
+def _root(root: sp.Expr, families: list[Exponentials]) -> sp.Expr:
     """(t**-k · w)**r as t**(-k·r) · w**r, which overflows where the root does and not before."""
     parts = _bounded(root.base, families)
     if parts is None:
@@ -265,7 +199,7 @@ def _root(root: sp.Expr, families: list[_Family]) -> sp.Expr:
     return family.symbol ** (-power * root.exp) * rest
 
 
-def _bounded(argument: sp.Expr, families: list[_Family]) -> tuple[_Family, int, sp.Expr] | None:
+def _bounded(argument: sp.Expr, families: list[Exponentials]) -> tuple[Exponentials, int, sp.Expr] | None:
     """The family in ``argument``, and k and w of t**-k · w with w finite and not 0 at t = 0."""
     used = [family for family in families if family.symbol in argument.free_symbols]
     if len(used) != 1:
@@ -285,11 +219,11 @@ def _lowest_power(expression: sp.Expr, symbol: sp.Symbol) -> int:
     return int(min(monomial[0] for monomial in sp.Poly(expression, symbol).monoms()))
 
 
-def _graph(expression: sp.Expr, families: list[_Family], kinds: dict[_Family, str]) -> Node:
+def _graph(expression: sp.Expr, families: list[Exponentials], kinds: dict[Exponentials, str]) -> Node:
     """The graph of ``expression``, each family's symbol exchanged for its exponential."""
     exchanged = {}
     for family in families:
-        exponent = _minus_magnitude(family)
+        exponent = minus_magnitude(family)
         exchanged[var(family.symbol.name)] = node(kinds.get(family, "exp"), exponent)
         # exp(-p·|u|) for exp(-|u|)**p, which has vanished long before for p < 1.
         powers = [p for p in dag(expression) if p.is_Pow and p.base == family.symbol and p.exp.free_symbols]
@@ -298,12 +232,3 @@ def _graph(expression: sp.Expr, families: list[_Family], kinds: dict[_Family, st
             expression = expression.xreplace({power: stand_in})
             exchanged[var(stand_in.name)] = node("exp", to_graph(power.exp) * exponent)
     return rebuild(to_graph(expression), exchanged)
-
-
-def _minus_magnitude(family: _Family) -> Node:
-    """-|u|: written with the magnitude of u, so that both half lines share it."""
-    coefficient, rest = family.exponent.as_coeff_Mul()
-    if rest.is_nonnegative:
-        return to_graph(-abs(coefficient) * rest)
-    magnitude = node("abs", to_graph(rest))
-    return -magnitude if abs(coefficient) == 1 else const(-abs(coefficient)) * magnitude

@@ -11,7 +11,8 @@ from symact.convert import to_graph
 from symact.expressions import rewrite
 from symact.graph import Node, node
 from symact.stabilize.branches import resolve
-from symact.stabilize.exponential import families_of, half_line, to_exponentials
+from symact.stabilize.exponential import half_line
+from symact.stabilize.exponentials import families_of, to_exponentials
 from symact.stabilize.regimes import choice
 
 # How far from 0 a half line is looked at where nothing is known of its pieces; and how many exponents of one
@@ -23,21 +24,22 @@ _MOST_EXPONENTS = 2
 def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
     """Forms of a formula with parameters, joined at the signs of what is exponentiated.
 
-    The exponents' signs decide between the sides (the input's, where no exponent holds a parameter), so
-    the form holds for every value of the parameters.
+    The exponents' signs decide between the sides (the input's, for those that hold no parameter), so the
+    form holds for every value of the parameters.
     """
     families = families_of(to_exponentials(expression), name, POINT)
     symbol = sp.Symbol(name, real=True)
     exponents = [f.exponent for f in families if f.exponent.free_symbols != {symbol}]
-    if len(exponents) > _MOST_EXPONENTS or (exponents and len(families) > len(exponents)):
+    by_input = len(families) > len(exponents) or not exponents
+    if len(exponents) + by_input > _MOST_EXPONENTS:
         return
-    if exponents:
-        combinations = [*product((-1, 1), repeat=len(exponents))]
-        sides = [dict(half_line(expression, name, POINT, signs=signs)) for signs in combinations]
+    combinations = [*product((-1, 1), repeat=len(exponents))]
+    if by_input:  # its sign decides about the other exponents
+        exponents = [symbol, *exponents]
+        branches = [(resolve(expression, name, side), side) for side in (-POINT, POINT)]
+        sides = [dict(half_line(b, name, side, signs=s)) for b, side in branches for s in combinations]
     else:
-        exponents = [symbol]
-        branches = ((resolve(expression, name, side), side) for side in (-POINT, POINT))
-        sides = [dict(half_line(branch, name, side)) for branch, side in branches]
+        sides = [dict(half_line(expression, name, POINT, signs=signs)) for signs in combinations]
     if not all(sides):
         return
     conditions = [node("lt", to_graph(exponent), 0) for exponent in exponents]
