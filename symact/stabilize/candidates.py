@@ -19,7 +19,7 @@ from symact.stabilize.cover import Ground, around_root, far_limits
 from symact.stabilize.exponential import half_line
 from symact.stabilize.exponents import exponents, split
 from symact.stabilize.formats import Format
-from symact.stabilize.parametric import POINT, parametric_halves, with_constants_apart
+from symact.stabilize.parametric import POINT, by_the_largest, parametric_halves, with_constants_apart
 from symact.stabilize.periods import reduced
 from symact.stabilize.pieces import kinks, pieces
 from symact.stabilize.problem import Problem
@@ -155,6 +155,8 @@ def halves(problem: Problem) -> Iterator[Candidate]:
     constants_apart = with_constants_apart(problem.expression, problem.name)
     for expression in dict.fromkeys([problem.expression, apart, constants_apart]):
         for name, graph in parametric_halves(expression, problem.name):
+            yield Candidate(name, graph)
+        for name, graph in by_the_largest(expression, problem.name):
             yield Candidate(name, graph)
 
 

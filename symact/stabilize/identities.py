@@ -201,6 +201,8 @@ _HYPERBOLIC = (
     Identity("sinh-square", _square(_cosh(_u)) - 1, _square(_sinh(_u))),
     Identity("coshs-difference", _cosh(_u) - _cosh(_v), 2 * _sinh((_u + _v) / 2) * _sinh((_u - _v) / 2)),
     Identity("sinhs-difference", _sinh(_u) - _sinh(_v), 2 * _cosh((_u + _v) / 2) * _sinh((_u - _v) / 2)),
+    Identity("erfs-difference", _erf(_u) - _erf(_v), _erfc(_v) - _erfc(_u)),
+    Identity("erfs-difference-negative", _erf(_u) - _erf(_v), _erfc(-_u) - _erfc(-_v)),
     Identity("cosh-minus-sinh", _cosh(_u) - _sinh(_u), _exp(-_u)),
     Identity("cosh-double", 2 * (_cosh(_u) - 1), 4 * _square(_sinh(_u / 2))),
     Identity("sinh-double", 2 * (_sinh(_u) * _cosh(_u)), _sinh(2 * _u)),

@@ -8,17 +8,19 @@ from itertools import product
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.expressions import rewrite
-from symact.graph import Node, node
+from symact.expressions import dag, rewrite
+from symact.graph import Node, const, node, rebuild, var
 from symact.stabilize.branches import resolve
 from symact.stabilize.exponential import half_line
 from symact.stabilize.exponentials import families_of, to_exponentials
+from symact.stabilize.fractions import over_one_denominator
 from symact.stabilize.regimes import choice
 
-# How far from 0 a half line is looked at where nothing is known of its pieces; and how many exponents of one
-# formula have their signs told apart.
+# How far from 0 a half line is looked at where nothing is known of its pieces; how many exponents of one
+# formula have their signs told apart; and how many are compared.
 POINT = 3.5
 _MOST_EXPONENTS = 2
+_MOST_TERMS = 4
 
 
 def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
@@ -46,6 +48,34 @@ def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Nod
     # A form that buys something on one side only goes with the first one on the others.
     for form in dict.fromkeys(form for side in sides for form in side):
         yield form, _joined(conditions, [side.get(form, next(iter(side.values()))) for side in sides])
+
+
+def by_the_largest(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
+    """The form in exponentials less the largest of all and 1, where there are several: none is above 1."""
+    plain, symbol = to_exponentials(expression), sp.Symbol(name, real=True)
+    found = (e for e in dag(plain) if isinstance(e, sp.exp) and symbol in e.free_symbols)
+    exponents = list(dict.fromkeys(e.args[0] for e in found))
+    if not 2 <= len(exponents) <= _MOST_TERMS:
+        return
+    largest, one = sp.Symbol("largest_", real=True), sp.Symbol("one_", positive=True)
+    terms = {e: sp.Symbol(f"term{i}_", positive=True) for i, e in enumerate(exponents)}
+
+    def visit(current: sp.Basic) -> sp.Basic:
+        if isinstance(current, sp.exp):
+            return terms[current.args[0]] / one if current.args[0] in terms else current
+        if isinstance(current, sp.log):
+            over, under = sp.fraction(over_one_denominator(current.args[0]))
+            power = under.as_powers_dict().get(one, 0)
+            return power * largest + sp.log(over * one**power / under)
+        return current
+
+    shift = const(0)
+    for exponent in exponents:
+        shift = node("max", shift, to_graph(exponent))
+    exchanged = {var(t.name): node("exp", to_graph(e) - shift) for e, t in terms.items()}
+    exchanged |= {var(one.name): node("exp", -shift), var(largest.name): shift}
+    graph = to_graph(over_one_denominator(rewrite(plain, visit)))
+    yield "exp(u - max)", rebuild(graph, exchanged)
 
 
 def with_constants_apart(expression: sp.Expr, name: str) -> sp.Expr:

@@ -23,7 +23,7 @@ SEED = 20240229
 _DENSITY, _CHECKED_DENSITY, _FINAL_DENSITY, _CHECKED_SEED = 128, 2048, 6144, 20240301
 # A formula with parameters is measured at its defaults and at these multiples of them: none is a power of
 # two, which would be exact.
-_PARAMETER_SCALES = (1.0, 0.6, 1.7)
+_PARAMETER_SCALES = (1.0, 0.3, 1.7)
 # The size, in units of the smallest normal number, below which a product with parameters may be 0.
 _VANISHING = 4.0
 # Results that are smaller count half where one form has to serve small and large ones.
