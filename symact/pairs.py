@@ -8,7 +8,7 @@ and every variable has an element for each result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
@@ -21,7 +21,7 @@ from symact.cancelled import over_one_denominator
 from symact.convert import to_graph
 from symact.graph import Node, var
 from symact.numbers import as_float
-from symact.program import Family, Map, Program, Wrt, lower
+from symact.program import Family, Map, Program, Wrt, lower, names_in
 from symact.reverse import vjp
 from symact.stabilize import Score, Stable, StableFamily, Task
 from symact.stabilize.formats import FLOAT32_IN_FLOAT64, FORMATS, Format
@@ -35,7 +35,7 @@ from symact.stage_functions import with_functions
 from symact.stage_graphs import Builder
 from symact.stage_shifts import with_rounded_exponents
 from symact.width import float32_serves
-from symact.worth import joint_parameters
+from symact.worth import joint_parameters, parameters_between_exponents
 from symact.zero_factors import with_zero_factors
 
 # The values of other inputs at which a formula is judged.
@@ -63,18 +63,23 @@ class _Pair:
 
     def stable(self, wrt: Wrt, fmt: Format) -> Stable:
         formula, expression = self.family.formula, self.family.programs[wrt].expression
+        names = frozenset([*formula.inputs, *formula.defaults])
         besides = joint_parameters(expression, formula.defaults)
-        products = separated(expression, frozenset([*formula.inputs, *formula.defaults]) - besides)
-        if products is not None:
-            return self.of_products(expression, products, len(wrt), fmt)
+        for joint in (besides, besides | parameters_between_exponents(expression, formula.defaults)):
+            products = separated(expression, names - joint)
+            if products is not None:
+                return self.of_products(expression, products, joint, len(wrt), fmt)
         if self.stages:
             return self.of_stages(wrt, fmt)
         first, *rest = formula.inputs
         others = {**dict.fromkeys(rest, 1.0), **formula.defaults}
         return self.univariate(expression, first, len(wrt), fmt, others)
 
-    def of_products(self, expression: sp.Expr, products: list[Product], order: int, fmt: Format) -> Stable:
-        """A sum of products of functions of one variable, each stabilized by itself."""
+    def of_products(
+        self, expression: sp.Expr, products: list[Product], joint: Collection[str], order: int, fmt: Format
+    ) -> Stable:
+        """A sum of products of functions of one variable, and of ``joint`` parameters, each stabilized by
+        itself."""
         terms: list[Node] = []
         several: list[Regime] = []
         for product in products:
@@ -83,7 +88,7 @@ class _Pair:
                 if name in NO_VARIABLES:
                     factors.append(to_graph(function))
                     continue
-                others = joint_parameters(function, self.family.formula.defaults)
+                others = names_in(function).intersection(joint)
                 part = self.univariate(function, name, order, fmt, self.at_defaults(others))
                 factors.append(part.graph)
                 several += part.regimes if len(part.regimes) > 1 else ()

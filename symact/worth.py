@@ -104,6 +104,21 @@ def joint_parameters(expression: sp.Expr, parameters: Iterable[str]) -> frozense
     return frozenset(found & known)
 
 
+def parameters_between_exponents(expression: sp.Expr, parameters: Iterable[str]) -> frozenset[str]:
+    """Those of the ``parameters`` that exponents of one variable differ by: exp(w·x) - exp(-x)."""
+    known = {*parameters}
+    exponents: dict[frozenset[str], list[sp.Expr]] = {}
+    for part in dag(expression):
+        if isinstance(part, sp.exp | sp.tanh | sp.sinh | sp.cosh):
+            exponents.setdefault(names_in(part) - known, []).append(part.args[0])
+    found: set[str] = set()
+    for variables, several in exponents.items():
+        if len(variables) == 1:
+            for other in several[1:]:
+                found |= names_in(sp.cancel(other / several[0]))
+    return frozenset(found & known)
+
+
 def variables_in(expression: sp.Expr, parameters: Iterable[str]) -> frozenset[str]:
     """Names in ``expression`` but those of ``parameters`` that are stabilized together with variables."""
     return names_in(expression) - joint_parameters(expression, parameters)

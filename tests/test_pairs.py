@@ -14,6 +14,8 @@ from symact.parse import parse
 
 # Gates with a parameter in them; functions of sums, differences and products; sums of exponentials of both.
 CASES = {
+    # exponents of one input that differ by a parameter
+    "a*(exp(w*b)-exp(-b))/(exp(w*b)+exp(-b))": {"w": 1.0},
     "tanh(w*a)/(1+exp(-(b+c)))": {"w": 1.25, "c": -0.5},
     "a*b/(1+exp(-beta*b))": {"beta": 1.5},
     "a*Piecewise((b, b>0), (s*(exp(b)-1), True))": {"s": 1.125},
@@ -34,7 +36,6 @@ NUMBERS = [-1e30, -2e4, -130.0, -9.5, -3.25, -(2.0**-40), 2.0**-84, 0.3125, 2.5,
 BOUND = 4.0
 # What is below the normal range may be 0.
 VANISHING = 2.0**-126
-# They compile for a quarter of a minute.
 
 
 @pytest.mark.parametrize("formula", CASES)
@@ -79,6 +80,16 @@ def test_zero_times_what_overflows_is_zero(compiled):
     np.testing.assert_array_equal(tape.gradient(y, [a, b]), [[0, 0, 0], [1, 1, 1]])
     np.testing.assert_array_equal(z, a)
     np.testing.assert_array_equal(tape.gradient(z, b), [0, 0, 0])
+
+
+def test_a_difference_of_gates_vanishes_with_its_input(compiled):
+    formula = "a/(1+exp(-w*b))-a/(1+exp(-b))"
+    activation = compiled(formula, inputs=("a", "b"), params={"w": 2.0}, trainable=("w",), order=1)
+    b = tf.constant([1e-30, -1e-9, 1e-3, 40.0])
+    with mp.workdps(80):
+        points = map(mp.mpf, b.numpy().tolist())
+        exact = [3 * (1 / (1 + mp.exp(-2 * t)) - 1 / (1 + mp.exp(-t))) for t in points]
+    np.testing.assert_allclose(activation(tf.fill([4], 3.0), b), np.array(exact, float), rtol=4e-7)
 
 
 def test_sigmoids_that_are_both_1(compiled):
