@@ -64,11 +64,13 @@ class _Pair:
     def stable(self, wrt: Wrt, fmt: Format) -> Stable:
         formula, expression = self.family.formula, self.family.programs[wrt].expression
         names = frozenset([*formula.inputs, *formula.defaults])
-        besides = joint_parameters(expression, formula.defaults)
-        for joint in (besides, besides | parameters_between_exponents(expression, formula.defaults)):
+        joint = joint_parameters(expression, formula.defaults)
+        products = separated(expression, names - joint)
+        if products is None:
+            joint |= parameters_between_exponents(expression, formula.defaults)
             products = separated(expression, names - joint)
-            if products is not None:
-                return self.of_products(expression, products, joint, len(wrt), fmt)
+        if products is not None:
+            return self.of_products(expression, products, joint, len(wrt), fmt)
         if self.stages:
             return self.of_stages(wrt, fmt)
         first, *rest = formula.inputs

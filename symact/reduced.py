@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from symact.graph import Node, walk
+from symact.graph import Node, steps, walk
 from symact.stage_graphs import REDUCTIONS
 
 REDUCING = (*REDUCTIONS.values(), "scaled_sum", "shifted_sum", "centred_sum")
@@ -27,13 +27,9 @@ def reduced_nodes(nodes: Collection[Node]) -> set[Node]:
 def spans_axis(root: Node, arrays: Collection[str]) -> bool:
     """Whether ``root`` has a number for each element of ``arrays``, the names of tensors along the axis."""
     found: set[Node] = set()
-    for current in walk([root]):
-        if current.op == "var":
-            spans = current.name in arrays
-        else:
-            spans = current.op not in (*REDUCING, *_REDUCED_PARTS) and any(
-                arg in found for arg in current.args
-            )
-        if spans:
+    for current in steps(root):
+        if (current.op == "var" and current.name in arrays) or (
+            current.op not in (*REDUCING, *_REDUCED_PARTS) and not found.isdisjoint(current.args)
+        ):
             found.add(current)
     return root in found

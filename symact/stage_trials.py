@@ -99,9 +99,8 @@ def with_trials(
     taken = dict(zip([*kept, *given], found, strict=True))
     replaced = [rebuild(root, taken) for root in gradients]
     if given:  # the exponentials, and not what they were computed from
-        names = {current: var(f"kept {at}") for at, current in enumerate(found)}
-        used = {name for root in replaced for name in variables(rebuild(root, names))}
-        found = [current for current in found if names[current].name in used]
+        used = _taken(replaced, found)
+        found = [current for at, current in enumerate(found) if _kept(at) in used]
     return [[rebuild(root, exchanged) for root in value], replaced, *map(list, rest)], found
 
 
@@ -114,5 +113,14 @@ def _spares_input(
     """
     if any(spans_axis(current, inputs) for current in [*value, *kept[:-1]]):
         return False
-    replaced = {current: var(f"kept {at}") for at, current in enumerate(kept)}
-    return all(variables(rebuild(root, replaced)).isdisjoint(inputs) for root in gradients)
+    return _taken(gradients, kept).isdisjoint(inputs)
+
+
+def _taken(gradients: Sequence[Node], kept: Sequence[Node]) -> set[str]:
+    """The names of the variables that ``gradients`` take, what is ``kept`` among them."""
+    names = {current: var(_kept(at)) for at, current in enumerate(kept)}
+    return {name for root in gradients for name in variables(rebuild(root, names))}
+
+
+def _kept(at: int) -> str:
+    return f"kept {at}"

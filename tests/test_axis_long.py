@@ -23,7 +23,7 @@ TRUTH = {
     "Sum(abs(x[j])^3,j)^(1/3)": lambda x: np.cbrt((abs(x) ** 3).sum(-1)),
 }
 # 33 and 37 blocks come in groups; 50,257 is a vocabulary, of blocks of two.
-LENGTHS = [31, 32, 33, 1000, 33 * 128, 37 * 128, 50_257]
+LENGTHS = [31, 32, 33, 64, 95, 1000, 33 * 128, 37 * 128, 50_257]
 
 
 @pytest.mark.parametrize("length", LENGTHS)

@@ -12,7 +12,7 @@ import symact
 from symact.graph import var
 from symact.parse import parse
 from symact.stabilize.divided import divided
-from symact.stabilize.exponentials import families_of
+from symact.stabilize.exponential_families import families_of
 from symact.stabilize.formats import FLOAT32
 from symact.stabilize.rests import small
 from symact.stabilize.simulate import simulate
@@ -194,6 +194,7 @@ def test_exponentials_are_no_high_powers_of_a_common_one(exponents, found):
 REMOVABLE = {
     "sin(w*x)/x": (1.25, 0.0),
     "(1-cos(w*x))/x": (0.0, 1.25**2 / 2),
+    "x/(exp(w*x)-1)": (0.8, -0.5),
     "sin(5*x/4)/x": (1.25, 0.0),
     "sin(x)^2/x^2": (1.0, 0.0),
 }
@@ -223,6 +224,15 @@ def test_far_outside_a_bound_there_is_room_for_parameters(compiled):
     for a in (1e-6, 1e3, 1e9):
         y = activation(tf.constant([1e15, -1e30]), a=tf.constant(a))
         np.testing.assert_allclose(y, np.array([1, -1]) / np.sqrt(np.float32(a)), rtol=4e-7)
+
+
+def test_a_huge_exponent_leaves_the_slope_of_a_softplus(compiled):
+    softplus = compiled("log(1+exp(b*(x-t)))/b", params={"b": 2.0, "t": 0.5}, trainable=("b", "t"), order=1)
+    x = tf.constant([1e3, 1e6, 1e9])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = softplus(x, b=30.0, t=0.7)
+    np.testing.assert_array_equal(tape.gradient(y, x), np.ones(3))
 
 
 def test_the_rounding_errors_of_huge_exponents_are_left_out():

@@ -105,18 +105,11 @@ def _on_either_side(problem: Problem, candidates: list[Candidate], target: float
         alone = float(prices[0, within(low, high)].sum())
         total, one = best(low, high)
         chosen = [one]
-        cuts = [math.copysign(cut, low) for cut in _CUTS]
-        if problem.errors(one.candidate.graph)[within(low, high)].max(initial=0.0) <= target:
-            cuts = []
-        for cut in cuts:
-            (left, nearer), (right, farther) = best(low, _before(problem, cut)), best(cut, high)
+        misses = problem.errors(one.candidate.graph)[within(low, high)] > target
+        for cut in (math.copysign(cut, low) for cut in _CUTS if misses.any()):
+            (left, nearer), (right, farther) = best(low, problem.fmt.before(cut)), best(cut, high)
             if left + right < total / 2:
                 total, chosen = left + right, [nearer, farther]
         halved = halved or total < alone / 2
         regimes += chosen
     return built(problem, tuple(regimes), 0, before) if halved else single_form(problem, single, before)
-
-
-def _before(problem: Problem, number: float) -> float:
-    """The next smaller number."""
-    return float(problem.fmt.number(problem.fmt.ordinal(number) - 1))

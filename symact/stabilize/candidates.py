@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import sympy as sp
@@ -154,9 +155,8 @@ def halves(problem: Problem) -> Iterator[Candidate]:
     apart = sp.expand_log(problem.expression, force=True, deep=True)
     constants_apart = with_constants_apart(problem.expression, problem.name)
     for expression in dict.fromkeys([problem.expression, apart, constants_apart]):
-        for name, graph in parametric_halves(expression, problem.name):
-            yield Candidate(name, graph)
-        for name, graph in by_the_largest(expression, problem.name):
+        forms = parametric_halves(expression, problem.name), by_the_largest(expression, problem.name)
+        for name, graph in chain(*forms):
             yield Candidate(name, graph)
 
 

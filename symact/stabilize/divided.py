@@ -25,7 +25,7 @@ def divided(expression: sp.Expr) -> Iterator[sp.Expr]:
     exponents = {e.args[0] for base in sums for e in base.atoms(sp.exp)}
     for exponent in [sp.S.Zero, *sorted(exponents, key=sp.default_sort_key)]:
         divisor = sp.exp(-exponent)
-        shared = [base for base in sums if exponent == 0 or sp.exp(exponent) in base.atoms(sp.exp)]
+        shared = [base for base in sums if sp.exp(exponent) in base.atoms(sp.exp)]
         numerator = _combined(over * divisor ** sum(sums[base] for base in shared))
         rest = [(_combined(base * divisor) if base in shared else base) ** p for base, p in powers.items()]
         yield sp.factor_terms(numerator) / sp.Mul(*rest)

@@ -17,7 +17,7 @@ from symact.convert import to_graph
 from symact.expressions import dag, rewrite
 from symact.graph import Node, const, node, rebuild, var
 from symact.log1p import Log1p
-from symact.stabilize.exponentials import Exponentials, families_of, minus_magnitude, to_exponentials
+from symact.stabilize.exponential_families import Exponentials, families_of, minus_magnitude, to_exponentials
 from symact.stabilize.fractions import multiplied_out, over_one_denominator, rationalized
 
 # Above this size SymPy's polynomial arithmetic takes seconds.

@@ -76,6 +76,10 @@ class Format:
         bits = np.where(positions < 0, lowest - positions, positions).astype(self.integer)
         return np.asarray(bits.view(self.dtype).astype(np.float64))
 
+    def before(self, number: float) -> float:
+        """The next smaller number."""
+        return float(self.number(self.ordinal(number) - 1))
+
     def ulp(self, values: Array | np.float64 | float) -> Array:
         """The unit in the last place at each value; at least that of the smallest normal number."""
         # The exponent's bits alone are the power of two below a number.

@@ -201,8 +201,6 @@ _HYPERBOLIC = (
     Identity("sinh-square", _square(_cosh(_u)) - 1, _square(_sinh(_u))),
     Identity("coshs-difference", _cosh(_u) - _cosh(_v), 2 * _sinh((_u + _v) / 2) * _sinh((_u - _v) / 2)),
     Identity("sinhs-difference", _sinh(_u) - _sinh(_v), 2 * _cosh((_u + _v) / 2) * _sinh((_u - _v) / 2)),
-    Identity("erfs-difference", _erf(_u) - _erf(_v), _erfc(_v) - _erfc(_u)),
-    Identity("erfs-difference-negative", _erf(_u) - _erf(_v), _erfc(-_u) - _erfc(-_v)),
     Identity("cosh-minus-sinh", _cosh(_u) - _sinh(_u), _exp(-_u)),
     Identity("cosh-double", 2 * (_cosh(_u) - 1), 4 * _square(_sinh(_u / 2))),
     Identity("sinh-double", 2 * (_sinh(_u) * _cosh(_u)), _sinh(2 * _u)),
@@ -243,6 +241,8 @@ _ERROR_FUNCTION = (
     Identity("erf-odd", _erf(-_u), -_erf(_u)),
     Identity("erf-minus-one", _erf(_u) - 1, -_erfc(_u)),
     Identity("erfc-minus-one", _erfc(_u) - 1, -_erf(_u)),
+    Identity("erfs-difference", _erf(_u) - _erf(_v), _erfc(_v) - _erfc(_u)),
+    Identity("erfs-difference-negative", _erf(_u) - _erf(_v), _erfc(-_u) - _erfc(-_v)),
 )
 
 # Applied on sight to whatever the others make: sums as arguments are rounded, and far out that is

@@ -8,11 +8,11 @@ from itertools import product
 import sympy as sp
 
 from symact.convert import to_graph
-from symact.expressions import dag, rewrite
+from symact.expressions import rewrite
 from symact.graph import Node, const, node, rebuild, var
 from symact.stabilize.branches import resolve
 from symact.stabilize.exponential import half_line
-from symact.stabilize.exponentials import families_of, to_exponentials
+from symact.stabilize.exponential_families import exponents_in, families_of, to_exponentials
 from symact.stabilize.fractions import over_one_denominator
 from symact.stabilize.regimes import choice
 
@@ -52,9 +52,8 @@ def parametric_halves(expression: sp.Expr, name: str) -> Iterator[tuple[str, Nod
 
 def by_the_largest(expression: sp.Expr, name: str) -> Iterator[tuple[str, Node]]:
     """The form in exponentials less the largest of all and 1, where there are several: none is above 1."""
-    plain, symbol = to_exponentials(expression), sp.Symbol(name, real=True)
-    found = (e for e in dag(plain) if isinstance(e, sp.exp) and symbol in e.free_symbols)
-    exponents = list(dict.fromkeys(e.args[0] for e in found))
+    plain = to_exponentials(expression)
+    exponents = exponents_in(plain, name)
     if not 2 <= len(exponents) <= _MOST_TERMS:
         return
     largest, one = sp.Symbol("largest_", real=True), sp.Symbol("one_", positive=True)

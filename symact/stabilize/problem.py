@@ -92,6 +92,7 @@ class Problem:
         self.expression, self.name, self.fmt, self.domain = expression, name, fmt, domain
         self.parameters = parameters
         self.parameter_sets = _parameter_sets(parameters, fmt)
+        self._columns = {n: np.array([[p[n]] for p in self.parameter_sets]) for n in parameters}
         self.truth = truth or Truth(expression, name, kinks)
         self.points = points
         self._latest = Sample(np.zeros(0), [(np.zeros(0), np.zeros(0))] * len(self.parameter_sets))
@@ -160,14 +161,14 @@ class Problem:
         if graph in sample.errors:
             return sample.errors[graph]
         points, (high, low) = sample.points, sample.truth
-        columns = {n: np.array([[p[n]] for p in self.parameter_sets]) for n in self.parameters}
-        computed = simulate(graph, {self.name: points, **columns}, self.fmt, sample.parts)
-        errors = ulp_error(np.broadcast_to(computed, high.shape), high, low, self.fmt)
-        if columns:  # its factors are flushed to zero earlier
+        computed = simulate(graph, {self.name: points, **self._columns}, self.fmt, sample.parts)
+        computed = np.broadcast_to(computed, high.shape)
+        errors = ulp_error(computed, high, low, self.fmt)
+        if self._columns:  # its factors are flushed to zero earlier
             vanishing = (np.abs(high) < _VANISHING * self.fmt.min_normal) & (computed == 0.0)
             errors = np.where(vanishing, 0.0, errors)
         if self.kinks:
-            rows = zip(errors, np.broadcast_to(computed, high.shape), self.parameter_sets, strict=True)
+            rows = zip(errors, computed, self.parameter_sets, strict=True)
             errors = np.stack([self._forgive_subgradients(e, c, points, p) for e, c, p in rows])
         sample.errors[graph] = errors.max(axis=0)
         return sample.errors[graph]

@@ -176,7 +176,7 @@ def _boundary(
     below, above = float(points[at]), float(points[at + 1])
     nice = _roundest(below, above)
     if below < nice < above and (nice == 0.0 or abs(nice) >= fmt.min_normal):
-        return float(fmt.number(fmt.ordinal(nice) - 1)), nice
+        return fmt.before(nice), nice
     return below, above
 
 

@@ -37,6 +37,13 @@ def to_exponentials(expression: sp.Expr) -> sp.Expr:
     return rewrite(expression, visit)
 
 
+def exponents_in(expression: sp.Expr, name: str) -> list[sp.Expr]:
+    """What is exponentiated in ``expression`` and holds the input."""
+    symbol = sp.Symbol(name, real=True)
+    found = (e for e in dag(expression) if isinstance(e, sp.exp) and symbol in e.free_symbols)
+    return [e.args[0] for e in found]
+
+
 @dataclass(frozen=True)
 class Exponentials:
     """Exponentials whose exponents are integer multiples of one: exp(k·u) = t**(-k·sign)."""
@@ -68,10 +75,7 @@ def families_of(
     given = iter(signs)
     symbol = sp.Symbol(name, real=True)
     groups: list[list[sp.Expr]] = []
-    for current in dag(expression):
-        if not (isinstance(current, sp.exp) and symbol in current.free_symbols):
-            continue
-        argument = current.args[0]
+    for argument in exponents_in(expression, name):
         for group in groups:
             base = _common([*group, argument])
             if base and all(abs(sp.cancel(one / base)) <= _HIGHEST_POWER for one in (*group, argument)):
